@@ -1,0 +1,85 @@
+// The end of a run, and what is said when nothing can go on.
+
+#include <string>
+
+#include "plait/detail/process.h"
+#include "plait/error.h"
+#include "plait/report.h"
+#include "scheduler.h"
+
+namespace plait::detail {
+
+void Scheduler::closeDown() {
+  closing_ = true;
+  closer_ = Fiber::currentOrNull();
+  // Links and other callbacks of the fibers that end may start new ones; those are born killed.
+  for (int round = 0; round < kClosingRoundsMax; ++round) {
+    forEach([this](Fiber& fiber) {
+      if (&fiber != closer_) fiber.requestKill();
+    });
+    // Each fiber that ends wakes the closer.
+    while (fiberCount_ > 1) {
+      closer_->state_ = Fiber::State::parked;
+      switchAway();
+    }
+    if (!loop_.hasReady()) break;
+    yield();
+  }
+  closer_ = nullptr;
+}
+
+void Scheduler::holdUp(Fiber& fiber, std::uint32_t strikes) noexcept {
+  if (!closing_ || strikes <= kStrikesMax) {
+    yield();
+    return;
+  }
+  abandon(fiber, "it swallowed " + std::to_string(kStrikesMax) +
+                     " kills while the run was closing down; rethrow in `catch (...)`");
+  fiber.state_ = Fiber::State::parked;
+  switchAway();
+}
+
+// It will never be resumed; its stack stays, because others may point into it.
+void Scheduler::abandon(Fiber& fiber, const std::string& why) noexcept {
+  reportError(fiber.describe(),
+              std::make_exception_ptr(CancelledError("refused to end: " + why)));
+  stacks_.abandon();
+  unregister(fiber);
+}
+
+// Shielded fibers that wait for what cannot happen any more would hold up the end for ever.
+bool Scheduler::abandonUnreachable() {
+  forEach([this](Fiber& fiber) {
+    if (&fiber == closer_ || fiber.state_ != Fiber::State::parked) return;
+    abandon(fiber, "it is shielded and nothing can wake it; it waits in " + fiber.describeWait());
+  });
+  return loop_.hasReady();
+}
+
+bool Scheduler::onNothingLeft() {
+  if (fiberCount_ == 0) return false;
+  if (closing_) return abandonUnreachable();
+  if (process::foreignThreads() > 0) {
+    // A stranger's thread may still call in; it cannot be known, so it is said once.
+    if (!reportedForeign_) {
+      reportedForeign_ = true;
+      reportError("the loop", std::make_exception_ptr(DeadlockError(
+                                  describeDeadlock() + "\nwaiting on for other threads")));
+    }
+    return false;
+  }
+  deadlock = std::make_exception_ptr(DeadlockError(describeDeadlock()));
+  forEach([](Fiber& fiber) { fiber.requestKill(); });
+  return loop_.hasReady();
+}
+
+std::string Scheduler::describeDeadlock() {
+  std::string text = "nothing can wake these fibers any more:";
+  forEach([&text](const Fiber& fiber) {
+    if (fiber.state_ != Fiber::State::parked) return;
+    text += "\n  " + fiber.describe() + " waits in " + fiber.describeWait();
+  });
+  return text;
+}
+
+}  // namespace plait::detail

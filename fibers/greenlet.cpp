@@ -1,0 +1,215 @@
+#include "plait/greenlet.h"
+
+#include <algorithm>
+#include <memory>
+#include <stdexcept>
+
+#include "plait/detail/alarm.h"
+#include "plait/detail/loop.h"
+#include "scheduler.h"
+
+namespace plait {
+namespace detail {
+namespace {
+
+struct Joiner final : DoneNode {
+  Joiner() : DoneNode(&ended) {}
+  static void ended(DoneNode& node, Fiber&) noexcept {
+    static_cast<void>(static_cast<Joiner&>(node).waiter.wake());
+  }
+  Waiter<void> waiter{{"join"}};
+};
+
+void refuseSelf(const Fiber& fiber) {
+  if (Fiber::currentOrNull() != &fiber) return;
+  throw std::logic_error(fiber.describe() + " waits for its own end");
+}
+
+}  // namespace
+
+void Fiber::join() {
+  if (isFinished()) {
+    if (currentOrNull() != nullptr) checkpoint();
+    return;
+  }
+  checkpoint();
+  refuseSelf(*this);
+  Joiner joiner;
+  addDone(joiner);
+  joiner.waiter.park([&joiner] {
+    joiner.unlink();
+    return OnCancel::leave;
+  });
+}
+
+bool Fiber::join(Duration timeout) {
+  if (timeout == kForever || isFinished()) {
+    join();
+    return true;
+  }
+  checkpoint();
+  refuseSelf(*this);
+  Joiner joiner;
+  addDone(joiner);
+  const Alarm alarm(timeout, [&joiner] {
+    joiner.unlink();
+    joiner.waiter.wake();
+  });
+  joiner.waiter.park([&joiner] {
+    joiner.unlink();
+    return OnCancel::leave;
+  });
+  return isFinished();
+}
+
+}  // namespace detail
+
+namespace {
+
+using detail::Fiber;
+
+// Collects fibers as they end, for whoever waits for several.
+class Collector final {
+ public:
+  explicit Collector(const std::vector<AnyGreenlet>& greenlets) : nodes_(greenlets.size()) {
+    // Those that have ended already come first, in the order given.
+    for (std::size_t i = 0; i < greenlets.size(); ++i) {
+      nodes_[i].collector = this;
+      nodes_[i].greenlet = greenlets[i];
+      if (greenlets[i].isReady()) ended_.push_back(greenlets[i]);
+      if (!greenlets[i].isReady()) greenlets[i].fiber().addDone(nodes_[i]);
+    }
+  }
+  ~Collector() {
+    for (Node& node : nodes_) node.unlink();
+  }
+
+  // Parks until something has ended that was not seen before; false if `timeUp` came first.
+  bool waitForMore(const bool& timeUp) {
+    detail::checkpoint();
+    while (seen_ == ended_.size() && !timeUp) {
+      detail::Waiter<void> waiter({"joinAll"});
+      waiter_ = &waiter;
+      waiter.park([this] {
+        waiter_ = nullptr;
+        return detail::OnCancel::leave;
+      });
+      waiter_ = nullptr;
+    }
+    if (seen_ == ended_.size()) return false;
+    ++seen_;
+    return true;
+  }
+
+  void wake() noexcept {
+    if (waiter_ != nullptr) waiter_->wake();
+  }
+
+  const AnyGreenlet& last() const { return ended_[seen_ - 1]; }
+  std::vector<AnyGreenlet> take() && {
+    ended_.resize(seen_);
+    return std::move(ended_);
+  }
+
+ private:
+  struct Node final : detail::DoneNode {
+    Node() : DoneNode(&ended) {}
+    static void ended(DoneNode& node, Fiber&) noexcept {
+      auto& self = static_cast<Node&>(node);
+      self.collector->ended_.push_back(self.greenlet);
+      self.collector->wake();
+    }
+    Collector* collector = nullptr;
+    AnyGreenlet greenlet;
+  };
+
+  std::vector<Node> nodes_;
+  std::vector<AnyGreenlet> ended_;
+  std::size_t seen_ = 0;
+  detail::Waiter<void>* waiter_ = nullptr;
+};
+
+template <class F>
+bool collect(Collector& collector, std::size_t count, Duration timeout, F&& onEnd) {
+  bool timeUp = false;
+  const detail::Alarm alarm(timeout, [&timeUp, &collector] {
+    timeUp = true;
+    collector.wake();
+  });
+  for (std::size_t i = 0; i < count; ++i) {
+    if (!collector.waitForMore(timeUp)) return false;
+    onEnd(collector.last());
+  }
+  return true;
+}
+
+}  // namespace
+
+void AnyGreenlet::kill() const {
+  fiber_->requestKill();
+  if (*this == AnyGreenlet(detail::FiberPointer<>(Fiber::current("kill()")))) {
+    detail::checkpoint();
+    return;  // shielded: it strikes later
+  }
+  fiber_->join();
+}
+
+bool AnyGreenlet::kill(Duration timeout) const {
+  fiber_->requestKill();
+  return fiber_->join(timeout);
+}
+
+void AnyGreenlet::kill(std::exception_ptr error) const {
+  fiber_->strikeWith(std::move(error));
+  if (Fiber::currentOrNull() == fiber_.get()) {
+    detail::checkpoint();
+    return;
+  }
+  fiber_->join();
+}
+
+AnyGreenlet current() {
+  return AnyGreenlet(detail::FiberPointer<>(Fiber::current("current()")));
+}
+
+void yield() {
+  Fiber* const self = detail::currentFiber;
+  if (self == nullptr) Fiber::current("yield()");
+  detail::Scheduler& scheduler = *detail::Scheduler::current();
+  if (scheduler.isForked()) detail::refuseForked();
+  self->throwPending();
+  if (self->noSwitchDepth > 0) self->requireMayPark();
+  scheduler.yield();
+  self->throwPending();
+}
+
+void sleep(Duration wait) {
+  if (wait <= Duration::zero()) return yield();
+  detail::checkpoint();
+  detail::Waiter<void> waiter({"sleep"});
+  const detail::Alarm alarm(wait, [&waiter] { waiter.wake(); });
+  waiter.park([] { return detail::OnCancel::leave; });
+}
+
+std::vector<AnyGreenlet> joinAll(const std::vector<AnyGreenlet>& greenlets, Duration timeout,
+                                 std::size_t count) {
+  Collector collector(greenlets);
+  collect(collector, std::min(count, greenlets.size()), timeout, [](const AnyGreenlet&) {});
+  return std::move(collector).take();
+}
+
+void joinAllOrThrow(const std::vector<AnyGreenlet>& greenlets, Duration timeout) {
+  Collector collector(greenlets);
+  collect(collector, greenlets.size(), timeout, [](const AnyGreenlet& ended) {
+    if (ended.fiber().error()) std::rethrow_exception(ended.exception());
+  });
+}
+
+void killAll(const std::vector<AnyGreenlet>& greenlets, Duration timeout) {
+  for (const AnyGreenlet& greenlet : greenlets) greenlet.requestKill();
+  Collector collector(greenlets);
+  if (collect(collector, greenlets.size(), timeout, [](const AnyGreenlet&) {})) return;
+  throw TimeoutError("killAll: not all greenlets have ended in time");
+}
+
+}  // namespace plait

@@ -1,0 +1,105 @@
+#include "plait/group.h"
+
+#include "plait/race.h"
+#include "plait/report.h"
+
+namespace plait {
+
+struct Group::Member final : detail::DoneNode {
+  Member(Group& g, AnyGreenlet a) : DoneNode(&ended), group(g), greenlet(std::move(a)) {}
+  ~Member() { unlink(); }
+  static void ended(DoneNode& node, detail::Fiber&) noexcept {
+    auto& self = static_cast<Member&>(node);
+    self.group.leave(self);
+  }
+  Group& group;
+  AnyGreenlet greenlet;
+};
+
+Group::Group() = default;
+Group::~Group() = default;
+
+void Group::add(const AnyGreenlet& greenlet) {
+  if (greenlet.isReady()) return;
+  auto& place = members_[&greenlet.fiber()];
+  if (place) return;
+  place = std::make_unique<Member>(*this, greenlet);
+  greenlet.fiber().addDone(*place);
+}
+
+void Group::discard(const AnyGreenlet& greenlet) {
+  members_.erase(&greenlet.fiber());
+  if (isEmpty()) empty_.set();
+}
+
+void Group::leave(Member& member) noexcept {
+  const AnyGreenlet greenlet = member.greenlet;
+  const bool failed = greenlet.fiber().error() && !greenlet.isKilled();
+  members_.erase(&greenlet.fiber());
+  if (failed && !firstError_) {
+    firstError_ = greenlet.fiber().error();
+    onError();
+  }
+  if (isEmpty()) empty_.set();
+}
+
+bool Group::join(Duration timeout) {
+  detail::checkpoint();
+  if (isEmpty()) return true;
+  empty_.clear();
+  return empty_.wait(timeout);
+}
+
+void Group::joinOrThrow() {
+  join();
+  if (const std::exception_ptr error = takeError()) std::rethrow_exception(error);
+}
+
+void Group::requestKill() noexcept {
+  for (const auto& [fiber, member] : members_) fiber->requestKill();
+}
+
+bool Group::kill(Duration timeout) {
+  const TimePoint deadline = after(now(), timeout);
+  do {
+    requestKill();
+    const Duration left = deadline == kNever ? kForever : deadline - now();
+    if (!join(left)) return false;
+    // While the last one died it may have spawned another.
+  } while (!isEmpty());
+  return true;
+}
+
+std::vector<AnyGreenlet> Group::greenlets() const {
+  std::vector<AnyGreenlet> all;
+  all.reserve(members_.size());
+  for (const auto& [fiber, member] : members_) all.push_back(member->greenlet);
+  return all;
+}
+
+std::size_t Pool::waitAvailable(Duration timeout) {
+  if (slots_->acquire(timeout)) slots_->release();
+  return slots_->available();
+}
+
+TaskGroup::TaskGroup() = default;
+
+TaskGroup::~TaskGroup() {
+  const CancelShield shield;
+  kill();
+  if (const std::exception_ptr error = takeError()) reportError("a TaskGroup left without join()", error);
+}
+
+void TaskGroup::join() {
+  try {
+    Group::join();
+  } catch (...) {
+    // Killed or timed out: the greenlets may refer to this frame, so they end first.
+    const CancelShield shield;
+    kill();
+    throw;
+  }
+  if (const std::exception_ptr error = takeError()) std::rethrow_exception(error);
+}
+
+}  // namespace plait

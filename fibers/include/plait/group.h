@@ -1,0 +1,187 @@
+// Greenlets by the dozen: Group holds them, Pool bounds how many run, TaskGroup is a scope that none of
+// them leaves.
+#pragma once
+
+#include <cstddef>
+#include <exception>
+#include <memory>
+#include <source_location>
+#include <type_traits>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "plait/cancel_shield.h"
+#include "plait/event.h"
+#include "plait/greenlet.h"
+#include "plait/semaphore.h"
+
+namespace plait {
+
+// A set of greenlets; one that ends leaves it. The group may die before its greenlets; they run on.
+class Group {
+ public:
+  Group();
+  Group(const Group&) = delete;
+  Group& operator=(const Group&) = delete;
+  virtual ~Group();
+
+  // spawn() into the group. Never switches.
+  template <class F>
+  auto spawn(F&& f, std::source_location at = std::source_location::current()) {
+    auto greenlet = plait::spawn(std::forward<F>(f), at);
+    add(greenlet);
+    return greenlet;
+  }
+  // Never switches. One that has ended already is not added.
+  void add(const AnyGreenlet& greenlet);
+  // Forgets it; it runs on. Never switches.
+  void discard(const AnyGreenlet& greenlet);
+
+  // Returns when the group is empty, at once if it is. May switch.
+  void join() { join(kForever); }
+  bool join(Duration timeout);  // False if the time was up. May switch.
+  // As join(), then throws the first error of those that ended since the last such call. May switch.
+  void joinOrThrow();
+  // Kills all, and what they spawn into the group while dying, until it is empty. May switch.
+  void kill() { kill(kForever); }
+  bool kill(Duration timeout);  // False if the time was up. May switch.
+  void requestKill() noexcept;  // Never switches.
+
+  std::size_t size() const noexcept { return members_.size(); }
+  bool isEmpty() const noexcept { return members_.empty(); }
+  std::vector<AnyGreenlet> greenlets() const;
+
+ protected:
+  // The first that ended by an exception other than a kill, since it was taken last.
+  std::exception_ptr takeError() noexcept { return std::exchange(firstError_, nullptr); }
+  virtual void onError() noexcept {}
+
+ private:
+  struct Member;
+  void leave(Member& member) noexcept;
+
+  std::unordered_map<detail::Fiber*, std::unique_ptr<Member>> members_;
+  std::exception_ptr firstError_;
+  Event empty_;
+};
+
+// A Group of which at most `size` run: spawn() parks the caller while it is full, in order of arrival.
+class Pool final : public Group {
+ public:
+  explicit Pool(std::size_t size) : slots_(std::make_shared<Semaphore>(size)), size_(size) {}
+
+  // May switch: waits for a slot.
+  template <class F>
+  auto spawn(F&& f, std::source_location at = std::source_location::current()) {
+    slots_->acquire();
+    return spawnIntoSlot(std::forward<F>(f), at);
+  }
+  // An empty handle while the pool is full. Never switches.
+  template <class F>
+  auto trySpawn(F&& f, std::source_location at = std::source_location::current()) {
+    using Handle = Greenlet<std::invoke_result_t<std::decay_t<F>&>>;
+    if (!slots_->tryAcquire()) return Handle();
+    return spawnIntoSlot(std::forward<F>(f), at);
+  }
+
+  // Waits until a slot is free (it may be taken again before the caller uses it); returns how many are.
+  // May switch.
+  std::size_t waitAvailable(Duration timeout = kForever);
+
+  // f of every item, at most size() at once; results in the order of the items; the first item's error
+  // that fails is thrown when all before it have ended. May switch.
+  template <class Range, class F>
+  auto map(Range&& items, F f) {
+    using T = std::invoke_result_t<F&, decltype(*std::begin(items))>;
+    std::vector<Greenlet<T>> running;
+    for (auto&& item : items) {
+      running.push_back(spawn([&f, &item]() -> T { return f(item); }));
+    }
+    return collect(running);
+  }
+
+  std::size_t freeCount() const noexcept { return slots_->available(); }
+  bool isFull() const noexcept { return freeCount() == 0; }
+
+ private:
+  // Gives the slot back when the greenlet ends in any way, killed before its start included.
+  template <class F>
+  auto spawnIntoSlot(F&& f, const std::source_location& at) {
+    struct Slot {
+      explicit Slot(std::shared_ptr<Semaphore> s) : slots(std::move(s)) {}
+      Slot(Slot&&) noexcept = default;
+      ~Slot() {
+        if (slots) slots->release();
+      }
+      std::shared_ptr<Semaphore> slots;
+    };
+    return Group::spawn(
+        [function = std::decay_t<F>(std::forward<F>(f)), slot = Slot(slots_)]() mutable {
+          return std::invoke(function);
+        },
+        at);
+  }
+
+  template <class T>
+  static auto collect(std::vector<Greenlet<T>>& running) {
+    struct KillRest {
+      std::vector<Greenlet<T>>& all;
+      ~KillRest() {
+        // They refer to the caller's frame: none may outlive it.
+        const CancelShield shield;
+        killAll(all);
+      }
+    };
+    const KillRest killRest{running};
+    if constexpr (std::is_void_v<T>) {
+      for (auto& greenlet : running) greenlet.get();
+    } else {
+      std::vector<T> results;
+      for (auto& greenlet : running) results.push_back(std::move(greenlet.get()));
+      return results;
+    }
+  }
+
+  std::shared_ptr<Semaphore> slots_;  // shared with the greenlets, which outlive the pool
+  std::size_t size_;
+};
+
+// A scope for greenlets: none outlives it, so they may refer to the frame around it. The first error
+// kills the others.
+class TaskGroup final : private Group {
+ public:
+  TaskGroup();
+  // Without a join before: kills all, waits for them, and reports an error that nobody took. May switch.
+  ~TaskGroup() override;
+
+  using Group::greenlets;
+  using Group::isEmpty;
+  using Group::requestKill;
+  using Group::size;
+  using Group::spawn;
+
+  // Waits for all, those spawned meanwhile included. A kill of the caller kills them, and is passed on
+  // when all have ended. May switch. Throws: the first error of any of them.
+  void join();
+
+ private:
+  void onError() noexcept override { requestKill(); }
+};
+
+// Calls f(group) and joins the group; an error of f or of a greenlet kills the others and is thrown when
+// all have ended. May switch.
+template <class F>
+auto withTaskGroup(F&& f) {
+  TaskGroup group;
+  if constexpr (std::is_void_v<std::invoke_result_t<F, TaskGroup&>>) {
+    std::invoke(std::forward<F>(f), group);
+    group.join();
+  } else {
+    auto result = std::invoke(std::forward<F>(f), group);
+    group.join();
+    return result;
+  }
+}
+
+}  // namespace plait

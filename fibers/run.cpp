@@ -1,0 +1,76 @@
+#include "plait/run.h"
+
+#include <signal.h>
+
+#include <cstdlib>
+
+#include "plait/detail/kernel.h"
+#include "plait/detail/loop.h"
+#include "plait/error.h"
+#include "scheduler.h"
+
+namespace plait {
+namespace detail {
+namespace {
+
+std::unique_ptr<Kernel> makeKernel(const RunOptions& options) {
+  const char* const forced = std::getenv("PLAIT_KERNEL");
+  const std::string name = !options.kernel.empty() ? options.kernel
+                           : forced != nullptr     ? forced
+                                                   : "uring";
+  if (name == "sim") return makeSimKernel(options.sim);
+  if (name == "uring") return makeUringKernel(options.queueEntries);
+  throw Error(std::errc::invalid_argument,
+              "no kernel backend is called '" + name + "'; there are uring and sim");
+}
+
+// A write to a pipe or socket whose reader is gone shall be an error of one fiber, not the end of all.
+// A handler that the program has set is left alone.
+void ignoreSigpipe() noexcept {
+  struct sigaction present {};
+  if (::sigaction(SIGPIPE, nullptr, &present) != 0 || present.sa_handler != SIG_DFL) return;
+  struct sigaction ignore {};
+  ignore.sa_handler = SIG_IGN;
+  ::sigaction(SIGPIPE, &ignore, nullptr);
+}
+
+// When main has ended, a fiber of the runtime's own ends all others and stops the loop.
+struct MainEnded final : DoneNode {
+  MainEnded() : DoneNode(&ended) {}
+  static void ended(DoneNode&, Fiber&) noexcept {
+    spawn({.name = "plait-closer", .stackBytes = 0}, [] {
+      Scheduler& scheduler = *Scheduler::current();
+      scheduler.closeDown();
+      scheduler.stop();
+    });
+  }
+};
+
+}  // namespace
+
+void runMain(Fiber& main, const RunOptions& options) {
+  ignoreSigpipe();
+  Loop loop(makeKernel(options));
+  if (options.errorSink) loop.errorSink() = options.errorSink;
+  Scheduler scheduler(loop, options.stackBytes);
+  MainEnded ended;
+  main.addDone(ended);
+  scheduler.main = &main;
+  scheduler.mainEnded = &ended;
+  scheduler.makeKernel = [&options] { return makeKernel(options); };
+  scheduler.add(main);
+  scheduler.drive();
+  main.markObserved();
+  if (scheduler.main != &main) {
+    throw Error(std::errc::owner_dead,
+                "run() ended in a forked child, with the fiber that called afterForkInChild()");
+  }
+  if (scheduler.deadlock) std::rethrow_exception(scheduler.deadlock);
+  if (main.error()) std::rethrow_exception(main.error());
+}
+
+}  // namespace detail
+
+const KernelInfo& kernelInfo() { return detail::Loop::require("kernelInfo()").kernel().info(); }
+
+}  // namespace plait

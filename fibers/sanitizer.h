@@ -1,0 +1,18 @@
+// Which sanitizer this is built with, as g++ and clang tell it.
+#pragma once
+
+#if defined(__SANITIZE_ADDRESS__)
+#define PLAIT_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define PLAIT_ASAN 1
+#endif
+#endif
+
+#if defined(__SANITIZE_THREAD__)
+#define PLAIT_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define PLAIT_TSAN 1
+#endif
+#endif

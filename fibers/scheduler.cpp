@@ -1,0 +1,242 @@
+#include "scheduler.h"
+
+#include <cxxabi.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "plait/error.h"
+#include "plait/report.h"
+
+namespace plait::detail {
+
+constinit thread_local Fiber* currentFiber = nullptr;
+
+namespace {
+
+// A dispatcher, and what its stack becomes when a callback on it parks. It has no function of its own.
+class DispatcherFiber final : public Fiber {
+ public:
+  explicit DispatcherFiber() : Fiber({}, std::source_location::current()) {}
+
+ private:
+  void body() override {}
+  void dropFunction() noexcept override {}
+};
+
+}  // namespace
+
+Fiber* Fiber::currentOrNull() noexcept { return currentFiber; }
+
+Scheduler::Scheduler(Loop& loop, std::size_t stackBytes)
+    : loop_(loop),
+      stackBytes_(stackBytes == 0 ? StackPool::kDefaultBytes : stackBytes),
+      exceptions_(reinterpret_cast<ExceptionState*>(abi::__cxa_get_globals())),
+      errorNumber_(&errno) {
+  loop_.setOwner(this);
+  newDispatcher();
+}
+
+Scheduler::~Scheduler() {
+  loop_.setOwner(nullptr);
+  if (dispatcher_ == nullptr) return;
+  stacks_.release(FiberMachine::of(*dispatcher_).stack);
+  dispatcher_->release();
+}
+
+void Scheduler::newDispatcher() {
+  auto* const fiber = new DispatcherFiber();
+  fiber->scheduler_ = this;
+  fiber->state_ = Fiber::State::running;
+  dispatcher_ = fiber;
+  if (!prepareToRun(*fiber)) {
+    throw Error(std::errc::not_enough_memory, "no memory for the dispatcher's stack");
+  }
+}
+
+void Scheduler::drive() {
+  adoptThreadStack(thread_);
+  FiberMachine outside;
+  saveState(outside);
+  loadState(FiberMachine::of(*dispatcher_));
+  currentFiber = dispatcher_;
+  switchContext(thread_, FiberMachine::of(*dispatcher_).context);
+  currentFiber = nullptr;
+  loadState(outside);
+}
+
+// Every stack begins here: the dispatcher's, and every fiber's. When a fiber has ended and the next one
+// has not begun, that one takes over the stack as it is, without a switch.
+void runFiberStack() noexcept {
+  Scheduler& scheduler = *currentFiber->scheduler_;
+  do {
+    if (currentFiber == scheduler.dispatcher_) {
+      scheduler.dispatch();
+    } else {
+      currentFiber->runBody();
+    }
+    scheduler.finish(*currentFiber);
+  } while (scheduler.handOverStack());
+  scheduler.leave();
+}
+
+// Returns when this stack is no longer the dispatcher's: a callback on it has parked, and has returned
+// now. Then it ends like any fiber.
+void Scheduler::dispatch() noexcept {
+  while (currentFiber == dispatcher_) {
+    const bool goOn = loop_.step();
+    if (currentFiber != dispatcher_) break;
+    if (currentFiber->isCallback_) renewIdentity();
+    if (!goOn) leaveContext(FiberMachine::of(*currentFiber).context, thread_);
+  }
+  currentFiber->dropLocals();
+}
+
+bool Scheduler::handOverStack() noexcept {
+  Fiber& ended = *currentFiber;
+  Fiber& next = chooseNext();
+  FiberMachine& from = FiberMachine::of(ended);
+  FiberMachine& to = FiberMachine::of(next);
+  if (to.stack || next.stackBytes_ != ended.stackBytes_) {
+    afterThis_ = &next;
+    return false;
+  }
+  to.stack = std::exchange(from.stack, Stack());
+  to.context = from.context;
+  stacks_.setOwner(to.stack, next);
+  letGo(ended);
+  begin(next);
+  return true;
+}
+
+void Scheduler::leave() noexcept {
+  Fiber* next = std::exchange(afterThis_, nullptr);
+  while (!FiberMachine::of(*next).stack && !prepareToRun(*next)) next = &chooseNext();
+  Context last = FiberMachine::of(*currentFiber).context;
+  // Free for a later fiber; nobody touches it before this one has left it.
+  stacks_.release(FiberMachine::of(*currentFiber).stack);
+  letGo(*currentFiber);
+  begin(*next);
+  leaveContext(last, FiberMachine::of(*next).context);
+}
+
+// The scheduler's own reference to a fiber that has ended. If it is the last one, a value that is left
+// is destroyed by a callback: here, between two fibers, its destructor could not block.
+void Scheduler::letGo(Fiber& ended) noexcept {
+  if (ended.references_ == 1 && ended.holdsValue_) {
+    loop_.callSoon([last = FiberPointer<>(&ended, FiberPointer<>::Adopt())] {});
+    return;
+  }
+  ended.release();
+}
+
+bool Scheduler::prepareToRun(Fiber& fiber) noexcept {
+  FiberMachine& machine = FiberMachine::of(fiber);
+  try {
+    machine.stack = stacks_.allocate(fiber.stackBytes_ == 0 ? stackBytes_ : fiber.stackBytes_, fiber);
+  } catch (...) {
+    // The fiber never runs; its joiners get the reason.
+    fiber.error_ = std::current_exception();
+    fiber.dropFunction();
+    finish(fiber);
+    fiber.release();
+    return false;
+  }
+  prepare(machine.context, machine.stack);
+  return true;
+}
+
+void Fiber::resume(Task& task) noexcept {
+  Fiber& fiber = static_cast<Fiber&>(task);
+  fiber.scheduler_->switchTo(fiber);
+}
+
+void Scheduler::add(Fiber& fiber) {
+  addLater(fiber);
+  makeReady(fiber);
+}
+
+void Scheduler::addLater(Fiber& fiber) noexcept {
+  registerFiber(fiber);
+  ++spawned_;
+  fiber.retain();  // the scheduler's own, given back when the fiber has ended
+}
+
+void Scheduler::registerFiber(Fiber& fiber) noexcept {
+  fiber.scheduler_ = this;
+  if (fiber.id_ == 0) fiber.id_ = ++lastId_;
+  // Too late for a life of its own: it ends at its first blocking call, or without having run.
+  if (closing_) fiber.killRequested_ = fiber.pending_ = true;
+  fiber.next_ = first_;
+  if (first_ != nullptr) first_->previous_ = &fiber;
+  first_ = &fiber;
+  ++fiberCount_;
+}
+
+void Scheduler::unregister(Fiber& fiber) noexcept {
+  if (fiber.next_ != nullptr) fiber.next_->previous_ = fiber.previous_;
+  *(fiber.previous_ == nullptr ? &first_ : &fiber.previous_->next_) = fiber.next_;
+  fiber.next_ = fiber.previous_ = nullptr;
+  --fiberCount_;
+  if (closer_ != nullptr && closer_->state_ == Fiber::State::parked) makeReady(*closer_);
+}
+
+void Scheduler::finish(Fiber& fiber) noexcept {
+  fiber.state_ = Fiber::State::finished;
+  fiber.killRequested_ = fiber.pending_ = false;
+  unregister(fiber);
+  while (fiber.strikes_.pop() != nullptr) continue;
+  while (DoneNode* node = fiber.done_.pop()) node->notify(fiber);
+}
+
+// The callback that runs needs a self: the fiber of its stack becomes it.
+void Scheduler::giveIdentity() noexcept {
+  if (currentFiber != dispatcher_ || dispatcher_->isCallback_) return;
+  dispatcher_->isCallback_ = true;
+  if (loop_.callbackPlace != nullptr) dispatcher_->spawnedAt_ = *loop_.callbackPlace;
+  registerFiber(*dispatcher_);
+}
+
+// The callback that runs is about to park: the stack is its own from now on.
+void Scheduler::becomeFiber() {
+  giveIdentity();
+  loop_.callbackPlace = nullptr;
+  newDispatcher();
+}
+
+// The callback that asked who it is has returned without parking: its identity ends with it, and the
+// stack goes on under a new one.
+void Scheduler::renewIdentity() {
+  Fiber* const old = dispatcher_;
+  auto* const fresh = new DispatcherFiber();
+  fresh->scheduler_ = this;
+  fresh->state_ = Fiber::State::running;
+  FiberMachine::of(*fresh) = FiberMachine::of(*old);
+  FiberMachine::of(*old) = FiberMachine();
+  stacks_.setOwner(FiberMachine::of(*fresh).stack, *fresh);
+  dispatcher_ = fresh;
+  currentFiber = fresh;
+  old->dropLocals();
+  finish(*old);
+  old->release();
+}
+
+void Scheduler::addTo(LoopStatistics& statistics) const noexcept {
+  statistics.switches = switches_;
+  statistics.spawned = spawned_;
+  statistics.stacks = stacks_.statistics().inUse;
+  for (const Fiber* fiber = first_; fiber != nullptr; fiber = fiber->next_) {
+    if (fiber->state_ == Fiber::State::ready) ++statistics.fibersReady;
+    if (fiber->state_ == Fiber::State::parked) ++statistics.fibersParked;
+  }
+}
+
+void Scheduler::onIdle() noexcept {
+  // Trimming costs about a microsecond a stack: not at every little pause of a busy server.
+  const TimePoint time = loop_.now();
+  if (time < nextTrim_) return;
+  stacks_.trim();
+  nextTrim_ = time + kTrimEvery;
+}
+
+}  // namespace plait::detail

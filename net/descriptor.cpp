@@ -1,0 +1,68 @@
+#include "plait/detail/descriptor.h"
+
+#include <cerrno>
+#include <utility>
+
+#include "plait/cancel_shield.h"
+#include "plait/detail/await.h"
+
+namespace plait::detail {
+namespace {
+
+void closeNumber(int number) {
+  Op op(OpKind::close, number);
+  callKernel(op);
+}
+
+}  // namespace
+
+Descriptor::~Descriptor() {
+  PLAIT_ASSERT(users_ == 0);
+  if (number_ >= 0) closeNumber(number_);
+}
+
+std::int32_t Descriptor::await(Op& op, const char* what) {
+  if (!isOpen()) {
+    checkpoint();
+    return -EBADF;
+  }
+  op.descriptor = number_;
+  struct User {
+    Descriptor& descriptor;
+    explicit User(Descriptor& d) : descriptor(d) { descriptor.enter(); }
+    ~User() { descriptor.leave(); }
+  };
+  const User user(*this);
+  const std::int32_t result = detail::await(op, what);
+  return result == -ECANCELED && closing_ ? -EBADF : result;
+}
+
+std::int32_t Descriptor::call(Op& op) const {
+  if (!isOpen()) return -EBADF;
+  op.descriptor = number_;
+  return callKernel(op);
+}
+
+void Descriptor::leave() noexcept {
+  if (--users_ > 0) return;
+  while (SignalNode* closer = closers_.pop()) closer->fire();
+}
+
+void Descriptor::close() {
+  if (number_ < 0) return;
+  const CancelShield shield;
+  if (!closing_) {
+    closing_ = true;
+    if (users_ > 0) cancelDescriptor(number_);
+  }
+  while (users_ > 0) waitForSignal(closers_, {"close", this, nullptr}, kForever);
+  // Two may close at once; the first to wake does it.
+  if (number_ >= 0) closeNumber(std::exchange(number_, -1));
+}
+
+int Descriptor::release() noexcept {
+  PLAIT_ASSERT(users_ == 0);
+  return std::exchange(number_, -1);
+}
+
+}  // namespace plait::detail

@@ -1,0 +1,144 @@
+#include "socket_state.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "plait/detail/await.h"
+
+namespace plait::net::detail {
+
+std::error_code systemError(std::int32_t negativeErrno) noexcept {
+  return {-negativeErrno, std::system_category()};
+}
+
+std::size_t SocketState::readSome(MutableBytes into, std::error_code& error) {
+  error.clear();
+  if (reading_) {
+    error = std::make_error_code(std::errc::device_or_resource_busy);
+    return 0;
+  }
+  if (into.empty()) {
+    plait::detail::checkpoint();
+    return 0;
+  }
+  struct Reading {
+    bool& flag;
+    explicit Reading(bool& f) : flag(f) { flag = true; }
+    ~Reading() { flag = false; }
+  };
+  const Reading reading(reading_);
+  for (;;) {
+    Op op(OpKind::recv);
+    op.setBuffer(into.data(), into.size());
+    const std::int32_t result = descriptor.await(op, "recv");
+    if (result >= 0) return static_cast<std::size_t>(result);
+    if (result == -EINTR) continue;
+    error = systemError(result);
+    return 0;
+  }
+}
+
+// The right to write, handed from one writer to the next in the order in which they came.
+class SocketState::WriteTurn final {
+ public:
+  explicit WriteTurn(SocketState& state) : state_(state) {
+    if (std::exchange(state.writing_, true)) {
+      plait::detail::checkpoint();
+      // A permit that was handed over is kept; a kill then strikes at the first send.
+      plait::detail::waitForPermit(state.writers_, {"a turn to write", &state, nullptr}, kForever);
+    }
+  }
+  WriteTurn(const WriteTurn&) = delete;
+  WriteTurn& operator=(const WriteTurn&) = delete;
+  ~WriteTurn() {
+    if (plait::detail::SignalNode* next = state_.writers_.pop()) {
+      next->fire();
+    } else {
+      state_.writing_ = false;
+    }
+  }
+
+ private:
+  SocketState& state_;
+};
+
+void SocketState::writeAll(Bytes from, std::error_code& error) {
+  error.clear();
+  if (from.empty()) {
+    plait::detail::checkpoint();
+    return;
+  }
+  const WriteTurn turn(*this);
+  if (halfWritten_) {
+    error = std::make_error_code(std::errc::broken_pipe);
+    return;
+  }
+  // Until all is sent the stream counts as half written, also if an exception leaves this frame; but a
+  // write of which nothing was sent has done no harm.
+  struct Progress {
+    bool& halfWritten;
+    std::size_t sent = 0;
+    bool complete = false;
+    ~Progress() {
+      if (sent > 0 && !complete) halfWritten = true;
+    }
+  } progress{halfWritten_};
+  while (progress.sent < from.size()) {
+    const Bytes rest = from.subspan(progress.sent);
+    Op op(OpKind::send);
+    op.setBuffer(rest.data(), rest.size());
+    // The kernel goes on after a short send by itself.
+    op.flags = MSG_WAITALL;
+    const std::int32_t result = descriptor.await(op, "send");
+    if (result == -EINTR) continue;
+    if (result < 0) {
+      error = systemError(result);
+      return;
+    }
+    progress.sent += static_cast<std::size_t>(result);
+  }
+  progress.complete = true;
+}
+
+Address SocketState::name(OpKind which) const {
+  Address address;
+  address.length() = Address::kLengthMax;
+  Op op(which);
+  op.buffer = address.data();
+  op.lengthInOut = &address.length();
+  return descriptor.call(op) < 0 ? Address() : address;
+}
+
+std::string SocketState::describe() const {
+  if (!descriptor.isOpen()) return "a closed socket";
+  const Address local = name(OpKind::localName);
+  const Address peer = name(OpKind::peerName);
+  const std::string kind = local.family() == Family::unixSocket ? "" : "tcp ";
+  if (peer.family() == Family::none) return kind + local.toString();
+  return kind + local.toString() + " <- " + peer.toString();
+}
+
+void SocketState::setOption(int level, int option, const void* value, std::uint32_t bytes,
+                            const char* what) {
+  Op op(OpKind::setOption);
+  op.level = level;
+  op.name = option;
+  op.setBuffer(value, bytes);
+  const std::int32_t result = descriptor.call(op);
+  if (result < 0) {
+    throwStreamError(systemError(result), what, describe());
+  }
+}
+
+int makeSocket(Family family, int type) noexcept {
+  Op op(OpKind::socket);
+  op.level = family == Family::unixSocket ? AF_UNIX : family == Family::ipv6 ? AF_INET6 : AF_INET;
+  op.name = type;
+  return plait::detail::callKernel(op);
+}
+
+}  // namespace plait::net::detail

@@ -1,0 +1,46 @@
+// What a socket is behind its movable handle: the descriptor, who reads, who writes, and what it is called.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <system_error>
+
+#include "plait/address.h"
+#include "plait/detail/descriptor.h"
+#include "plait/detail/signal_node.h"
+#include "plait/stream.h"
+
+namespace plait::net::detail {
+
+using plait::detail::Op;
+using plait::detail::OpKind;
+
+// errno, or success for 0, as the standard's code.
+std::error_code systemError(std::int32_t negativeErrno) noexcept;
+
+class SocketState final {
+ public:
+  explicit SocketState(int number) noexcept : descriptor(number) {}
+
+  std::size_t readSome(MutableBytes into, std::error_code& error);
+  void writeAll(Bytes from, std::error_code& error);
+
+  Address name(OpKind which) const;  // localName or peerName; none if the kernel refuses
+  std::string describe() const;
+  void setOption(int level, int option, const void* value, std::uint32_t bytes, const char* what);
+
+  plait::detail::Descriptor descriptor;
+
+ private:
+  class WriteTurn;
+
+  bool reading_ = false;
+  bool writing_ = false;
+  bool halfWritten_ = false;  // a kill or error stopped a write in the middle
+  plait::detail::SignalQueue writers_;
+};
+
+// Makes a socket of the kind that the address needs. Negative errno on failure.
+int makeSocket(Family family, int type) noexcept;
+
+}  // namespace plait::net::detail

@@ -1,0 +1,53 @@
+// The one door to libc calls that can block, and plait's own lock. Everything here is a direct
+// syscall, so that an interposed libc (interop/patch) can never park the scheduler.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "plait/time.h"
+
+namespace plait::detail::raw {
+
+// Results as the kernel gives them: negative errno on failure.
+long enter(int ring, unsigned submit, unsigned wait, unsigned flags, void* argument,
+           std::size_t argumentBytes) noexcept;
+long setupRing(unsigned entries, void* parameters) noexcept;
+long registerRing(int ring, unsigned opcode, void* argument, unsigned count) noexcept;
+long close(int descriptor) noexcept;
+long read(int descriptor, void* into, std::size_t bytes) noexcept;
+long write(int descriptor, const void* from, std::size_t bytes) noexcept;
+
+// Waits while *word == expected, until `deadline` on the monotonic clock. May return early.
+// `shared`: the word also wakes waiters queued as non-private (the ring's).
+void futexWait(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
+               TimePoint deadline = kNever) noexcept;
+void futexWake(const std::atomic<std::uint32_t>& word, int count) noexcept;
+
+TimePoint monotonicNow() noexcept;
+int threadId() noexcept;
+void yieldThread() noexcept;
+
+// A mutex of three states on a futex word; never parks a fiber, never calls libc.
+class Lock final {
+ public:
+  void lock() noexcept;
+  void unlock() noexcept;
+
+ private:
+  std::atomic<std::uint32_t> word_{0};  // 0 free, 1 held, 2 held and waited for
+};
+
+class Locked final {
+ public:
+  explicit Locked(Lock& lock) noexcept : lock_(lock) { lock_.lock(); }
+  Locked(const Locked&) = delete;
+  Locked& operator=(const Locked&) = delete;
+  ~Locked() { lock_.unlock(); }
+
+ private:
+  Lock& lock_;
+};
+
+}  // namespace plait::detail::raw

@@ -1,0 +1,214 @@
+#include "plait/detail/loop.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+
+#include "loop_registry.h"
+#include "plait/cancellation.h"
+#include "plait/error.h"
+#include "plait/time.h"
+#include "plait/detail/process.h"
+#include "plait/detail/raw.h"
+
+namespace plait::detail {
+namespace {
+
+constinit thread_local Loop* currentLoop = nullptr;
+
+struct CallbackTask final : Task {
+  CallbackTask(UniqueFunction<void()> f, const std::source_location& place)
+      : Task(&invoke), function(std::move(f)), at(place) {}
+
+  static void invoke(Task& task) {
+    const std::unique_ptr<CallbackTask> self(static_cast<CallbackTask*>(&task));
+    // Not through `self` alone: the callback may park, and the loop may be another's by then.
+    runCallback(*Loop::current(), self->function, self->at);
+  }
+
+  UniqueFunction<void()> function;
+  std::source_location at;
+};
+
+// Callbacks that will not run any more; other Tasks belong to somebody.
+void dropCallbacks(Task* task) noexcept {
+  while (task != nullptr) {
+    Task* const next = task->next;
+    if (task->run == &CallbackTask::invoke) delete static_cast<CallbackTask*>(task);
+    task = next;
+  }
+}
+
+}  // namespace
+
+void enqueueCallback(Loop& loop, UniqueFunction<void()> function, std::source_location at) {
+  loop.enqueue(*new CallbackTask(std::move(function), at));
+}
+
+void postCallback(Inbox& inbox, UniqueFunction<void()> function, std::source_location at) {
+  auto task = std::make_unique<CallbackTask>(std::move(function), at);
+  if (!inbox.post(*task)) throw ReactorStopped("callFromThread: the loop has ended");
+  static_cast<void>(task.release());  // the loop's now
+}
+
+void runCallback(Loop& loop, UniqueFunction<void()>& function, const std::source_location& at) {
+  loop.callbackPlace = &at;
+  try {
+    function();
+  } catch (const Cancellation&) {
+    // A callback that parked and was killed has ended, as it was asked to.
+  } catch (...) {
+    reportError(std::string("callback at ") + at.file_name() + ":" + std::to_string(at.line()),
+                std::current_exception());
+  }
+  loop.callbackPlace = nullptr;
+}
+
+Loop::Loop(std::unique_ptr<Kernel> kernel)
+    : clock_(kernel->now()),
+      kernel_(std::move(kernel)),
+      wheel_(clock_),
+      inbox_(std::make_shared<Inbox>(*kernel_)),
+      forkGeneration_(process::forkGeneration()),
+      errorSink_(defaultErrorSink()) {
+  if (currentLoop != nullptr) throw std::logic_error("this thread already runs a plait loop");
+  currentLoop = this;
+  registry::add(inbox_);
+}
+
+Loop::~Loop() {
+  registry::remove(*inbox_);
+  dropCallbacks(inbox_->close());
+  while (ready_.front() != nullptr) {
+    Task& task = ready_.pop();
+    task.next = nullptr;
+    dropCallbacks(&task);
+  }
+  while (Timer* timer = wheel_.popAny()) timer->drop();
+  currentLoop = nullptr;
+}
+
+Loop* Loop::current() noexcept { return currentLoop; }
+
+Loop& Loop::require(const char* what) {
+  if (currentLoop != nullptr) return *currentLoop;
+  throw std::logic_error(std::string(what) +
+                         " needs a running loop on this thread: call it inside plait::run()");
+}
+
+void Loop::callSoon(UniqueFunction<void()> function, std::source_location at) {
+  enqueueCallback(*this, std::move(function), at);
+}
+
+bool Loop::step() {
+  if (remaining_ > 0) {
+    Task& task = *ready_.front();
+    takeNext();
+    task.run(task);
+    return true;
+  }
+  if (!timersFired_) {
+    timersFired_ = true;
+    if (sinceClock_ >= kTasksPerClock || ready_.size() == 0 || kernel_->hasWork()) {
+      clock_ = kernel_->now();
+      sinceClock_ = 0;
+    }
+    wheel_.expire(clock_);
+  }
+  if (Timer* timer = wheel_.popDue()) {
+    timer->fire();
+    return true;
+  }
+  if (stopped_) return false;
+  endTurn();
+  return true;
+}
+
+void Loop::endTurn() {
+  inbox_->moveTo(ready_);
+  if (ready_.size() > 0) {
+    if (kernel_->hasWork()) kernel_->turn(TimePoint::min());
+  } else {
+    waitForWork();
+  }
+  inbox_->moveTo(ready_);
+  beginTurn();
+}
+
+void Loop::waitForWork() {
+  if (owner_ != nullptr) {
+    if (nothingLeft() && owner_->onNothingLeft()) return;
+    owner_->onIdle();
+    if (ready_.size() > 0) return;
+  }
+  kernel_->announceSleep();
+  kernel_->turn(inbox_->hasMail() ? TimePoint::min() : wheel_.next());
+}
+
+bool Loop::nothingLeft() const noexcept {
+  return wheel_.size() == 0 && external_ == 0 && kernel_->inFlight() == 0 &&
+         inbox_->handles.load(std::memory_order_acquire) == 0 && !inbox_->hasMail();
+}
+
+void Loop::beginTurn() noexcept {
+  ++turns_;
+  remaining_ = ready_.size();
+  timersFired_ = false;
+  tasks_ += remaining_;
+  sinceClock_ += remaining_;
+  readyMax_ = std::max(readyMax_, remaining_);
+}
+
+bool Loop::beginTurnQuickly() noexcept {
+  // `timersFired_` here means that the driver itself is parked between two timers of this turn.
+  if (ready_.size() == 0 || timersFired_ || sinceClock_ >= kTasksPerClock || stopped_ ||
+      wheel_.bound() <= clock_ || kernel_->hasWork() || inbox_->hasMail()) {
+    return false;
+  }
+  beginTurn();
+  return true;
+}
+
+LoopStatistics Loop::statistics() const noexcept {
+  LoopStatistics result;
+  result.turns = turns_;
+  result.tasks = tasks_;
+  result.readyMax = readyMax_;
+  result.enters = kernel_->counters().enters;
+  result.submitted = kernel_->counters().submitted;
+  result.completed = kernel_->counters().completed;
+  result.timers = wheel_.size();
+  result.inFlight = kernel_->inFlight();
+  if (owner_ != nullptr) owner_->addTo(result);
+  return result;
+}
+
+void Loop::restartAfterFork(std::unique_ptr<Kernel> kernel) {
+  registry::remove(*inbox_);
+  kernel_->abandonAfterFork();
+  kernel_ = std::move(kernel);
+  // Tasks, timers and mail belong to fibers and callbacks of the parent: forgotten, not destroyed.
+  new (&ready_) TaskQueue();
+  new (&wheel_) TimerWheel(kernel_->now());
+  inbox_ = std::make_shared<Inbox>(*kernel_);
+  registry::add(inbox_);
+  remaining_ = 0;
+  timersFired_ = false;
+  external_ = 0;
+  forkGeneration_ = process::forkGeneration();
+}
+
+}  // namespace plait::detail
+
+namespace plait {
+
+TimePoint now() noexcept {
+  const detail::Loop* loop = detail::Loop::current();
+  return loop == nullptr ? detail::raw::monotonicNow() : loop->now();
+}
+
+LoopStatistics loopStatistics() {
+  return detail::Loop::require("loopStatistics()").statistics();
+}
+
+}  // namespace plait

@@ -1,0 +1,76 @@
+#include "plait/report.h"
+
+#include <cxxabi.h>
+
+#include <cstdlib>
+#include <memory>
+#include <utility>
+
+#include "plait/cancellation.h"
+#include "plait/detail/loop.h"
+#include "plait/detail/raw.h"
+
+namespace plait {
+namespace {
+
+constexpr int kStandardError = 2;
+
+detail::raw::Lock defaultSinkLock;
+ErrorSink& defaultSink() {
+  static ErrorSink sink = [](const ErrorReport& report) {
+    const std::string line = "plait: " + report.context + " failed: " + describe(report.error) + "\n";
+    detail::raw::write(kStandardError, line.data(), line.size());
+  };
+  return sink;
+}
+
+std::string typeName(const std::type_info* type) {
+  if (type == nullptr) return "unknown type";
+  int status = 0;
+  const std::unique_ptr<char, decltype(&std::free)> name(
+      abi::__cxa_demangle(type->name(), nullptr, nullptr, &status), &std::free);
+  return status == 0 ? name.get() : type->name();
+}
+
+}  // namespace
+
+ErrorSink setErrorSink(ErrorSink sink) {
+  if (detail::Loop* loop = detail::Loop::current()) {
+    return std::exchange(loop->errorSink(), std::move(sink));
+  }
+  const detail::raw::Locked locked(defaultSinkLock);
+  return std::exchange(defaultSink(), std::move(sink));
+}
+
+void reportError(std::string context, std::exception_ptr error) noexcept {
+  try {
+    const ErrorReport report{std::move(context), std::move(error)};
+    if (detail::Loop* loop = detail::Loop::current()) {
+      if (const ErrorSink& sink = loop->errorSink()) sink(report);
+      return;
+    }
+    detail::defaultErrorSink()(report);
+  } catch (...) {
+    // A sink that fails must not take the reporting fiber with it, and there is no one left to tell.
+  }
+}
+
+std::string describe(const std::exception_ptr& error) {
+  if (!error) return "no error";
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::exception& e) {
+    return typeName(abi::__cxa_current_exception_type()) + ": " + e.what();
+  } catch (const Cancellation& e) {
+    return typeName(abi::__cxa_current_exception_type()) + ": " + e.reason();
+  } catch (...) {
+    return typeName(abi::__cxa_current_exception_type());
+  }
+}
+
+ErrorSink detail::defaultErrorSink() {
+  const detail::raw::Locked locked(defaultSinkLock);
+  return defaultSink();
+}
+
+}  // namespace plait

@@ -1,0 +1,368 @@
+// The sim kernel itself: its clock, its order, its cancels and its faults.
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <sstream>
+#include <thread>
+
+#include "sim_support.h"
+
+using namespace simtest;
+
+namespace {
+
+constexpr int kSeeds = 200;
+
+// Three connections that send each other odd amounts; returns who completed what, when.
+std::string eventLog(const SimOptions& options) {
+  World world(options);
+  std::ostringstream log;
+  std::vector<Job*> jobs;
+  for (int i = 0; i < 3; ++i) {
+    const auto ends = world.connection();
+    for (const int end : ends) {
+      jobs.push_back(&world.send(end, pattern(100 + static_cast<std::size_t>(i))));
+      jobs.push_back(&world.recv(end, 64));
+      jobs.push_back(&world.recv(end, 1000));
+    }
+  }
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    jobs[i]->then = [&log, &world, i](Job& job) {
+      log << (world.loop.now() - TimePoint()).count() << ' ' << i << ' ' << job.result() << '\n';
+    };
+  }
+  world.pass(1s);
+  return log.str();
+}
+
+// Counted bytes flow while every read is cancelled after a while. Returns what was read and was
+// left.
+struct Account {
+  std::string received;
+  int cancelled = 0;
+  int lost = 0;  // cancels that came too late
+};
+
+Account readWithCancels(SimOptions options, std::size_t total) {
+  World world(options);
+  Account account;
+  const auto [writer, reader] = world.connection();
+  detail::sim::Dice dice(options.seed);
+  std::size_t sent = 0;
+  for (int round = 0; account.received.size() < total; ++round) {
+    REQUIRE(round < 100'000);
+    Job* send = nullptr;
+    if (sent < total && dice.below(3) == 0) {
+      send = &world.send(writer, pattern(std::min<std::size_t>(50, total - sent), sent));
+    }
+    Job& recv = world.recv(reader, 40, dice.below(4) == 0 ? MSG_WAITALL : 0);
+    world.pass(Duration(dice.below(2'000'000)));
+    if (!recv.isDone()) {
+      world.kernel.cancel(recv.op());
+      world.finish({&recv});
+      ++(recv.result() == -ECANCELED ? account.cancelled : account.lost);
+    }
+    if (recv.result() > 0) account.received += recv.text();
+    if (send != nullptr) sent += static_cast<std::size_t>(world.result(*send));
+  }
+  return account;
+}
+
+}  // namespace
+
+TEST_CASE("an hour of virtual time passes at once, and exactly") {
+  World world;
+  const TimePoint before = world.loop.now();
+  const auto realBefore = std::chrono::steady_clock::now();
+
+  world.pass(1h);
+
+  CHECK(world.loop.now() - before == 1h);
+  CHECK(std::chrono::steady_clock::now() - realBefore < 1min);
+}
+
+TEST_CASE("virtual time stands still while something can be done") {
+  World world;
+  const auto [one, other] = world.connection();
+  const TimePoint before = world.loop.now();
+
+  Job& recv = world.recv(other, 5);
+  world.finish({&world.send(one, "hello"), &recv});
+
+  CHECK(recv.text() == "hello");
+  CHECK(world.loop.now() == before);
+}
+
+TEST_CASE("with delays a completion takes virtual time, and a deadline can come before it") {
+  SimOptions options;
+  options.delays = true;
+  options.latencyMax = 1s;
+  int early = 0;
+  for (int seed = 1; seed <= kSeeds; ++seed) {
+    options.seed = static_cast<std::uint64_t>(seed);
+    World world(options);
+    Job& nop = world.start(OpKind::nop, -1);
+    world.pass(500ms);
+    early += nop.isDone() ? 1 : 0;
+    world.pass(500ms);
+    CHECK(nop.isDone());
+  }
+  // A quarter at once and half of the rest.
+  CHECK(early > kSeeds / 2);
+  CHECK(early < kSeeds * 3 / 4);
+}
+
+TEST_CASE("with a clock step a loop that is never idle still sees its timers") {
+  SimOptions options;
+  options.clockStep = 1us;
+  struct Spin final : Task {
+    Spin() : Task([](Task& task) { Loop::current()->enqueue(task); }) {}
+  } spin;  // still queued when the loop ends
+  World world(options);
+  world.loop.enqueue(spin);
+
+  world.pass(1ms);
+
+  CHECK(world.loop.statistics().tasks > 1000);
+}
+
+TEST_CASE("one seed gives one run") {
+  CHECK(eventLog(SimOptions::hostile(7)) == eventLog(SimOptions::hostile(7)));
+  CHECK(eventLog(SimOptions::calm()) == eventLog(SimOptions::calm()));
+}
+
+TEST_CASE("another seed gives another run") {
+  CHECK(eventLog(SimOptions::hostile(7)) != eventLog(SimOptions::hostile(8)));
+}
+
+TEST_CASE("completions come in random order, but for those of one descriptor and direction") {
+  SimOptions options;
+  options.reorder = true;
+  bool sawOtherOrder = false;
+  for (int seed = 1; seed <= 20; ++seed) {
+    options.seed = static_cast<std::uint64_t>(seed);
+    World world(options);
+    std::vector<int> order;
+    const auto [one, other] = world.connection();
+    const auto [three, four] = world.connection();
+    Job* const jobs[] = {&world.recv(other, 1), &world.recv(other, 1), &world.recv(other, 1),
+                         &world.recv(four, 1)};
+    for (int i = 0; i < 4; ++i) jobs[i]->then = [&order, i](Job&) { order.push_back(i); };
+    world.send(one, "abc");
+    world.send(three, "d");
+    world.pass(1s);
+
+    CHECK(jobs[0]->text() + jobs[1]->text() + jobs[2]->text() == "abc");
+    REQUIRE(order.size() == 4);
+    sawOtherOrder = sawOtherOrder || order[3] != 3;
+    std::erase(order, 3);
+    CHECK(order == std::vector{0, 1, 2});
+  }
+  CHECK(sawOtherOrder);
+}
+
+TEST_CASE("a cancel ends an operation that waits, and bytes that come later stay") {
+  World world;
+  const auto [one, other] = world.connection();
+  Job& recv = world.recv(other, 5);
+  world.pass(1ms);
+
+  world.kernel.cancel(recv.op());
+  world.send(one, "later");
+
+  CHECK(world.result(recv) == -ECANCELED);
+  Job& next = world.recv(other, 5);
+  world.finish({&next});
+  CHECK(next.text() == "later");
+}
+
+TEST_CASE("a cancel that comes after the bytes loses, and the operation has its result") {
+  SimOptions options;
+  options.cancelLossRate = 1;
+  World world(options);
+  const auto [one, other] = world.connection();
+  Job& recv = world.recv(other, 5);
+  world.pass(1ms);
+
+  world.send(one, "first");
+  world.kernel.cancel(recv.op());
+
+  CHECK(world.result(recv) == 5);
+}
+
+TEST_CASE("a cancel in the same turn as the bytes wins when it is not told to lose") {
+  World world;
+  const auto [one, other] = world.connection();
+  Job& recv = world.recv(other, 5);
+  world.pass(1ms);
+
+  world.kernel.cancel(recv.op());
+  world.send(one, "first");
+
+  CHECK(world.result(recv) == -ECANCELED);
+  CHECK(world.result(world.recv(other, 5)) == 5);
+}
+
+TEST_CASE("a cancel of a read of all tells what was read so far") {
+  World world;
+  const auto [one, other] = world.connection();
+  Job& recv = world.recv(other, 10, MSG_WAITALL);
+  world.result(world.send(one, "half"));
+  world.pass(1ms);
+  CHECK_FALSE(recv.isDone());
+
+  world.kernel.cancel(recv.op());
+
+  CHECK(world.result(recv) == 4);
+  CHECK(recv.text() == "half");
+}
+
+TEST_CASE("cancelDescriptor ends every operation on it and no other") {
+  World world;
+  const auto [one, other] = world.connection();
+  Job& recv = world.recv(other, 5);
+  Job& poll = world.make(OpKind::poll, other);
+  poll.op().flags = POLLIN;
+  world.submit(poll);
+  Job& elsewhere = world.recv(one, 5);
+
+  world.kernel.cancelDescriptor(other);
+  world.pass(1ms);
+
+  CHECK(recv.result() == -ECANCELED);
+  CHECK(poll.result() == -ECANCELED);
+  CHECK_FALSE(elsewhere.isDone());
+}
+
+TEST_CASE("however reads are cancelled, no byte is lost, doubled or moved") {
+  constexpr std::size_t kTotal = 2000;
+  int cancelled = 0;
+  int lost = 0;
+  for (int seed = 1; seed <= kSeeds; ++seed) {
+    CAPTURE(seed);
+    const Account account =
+        readWithCancels(SimOptions::hostile(static_cast<std::uint64_t>(seed)), kTotal);
+    REQUIRE(account.received == pattern(kTotal));
+    cancelled += account.cancelled;
+    lost += account.lost;
+  }
+  CHECK(cancelled > kSeeds);
+  CHECK(lost > kSeeds);
+}
+
+TEST_CASE("a scripted fault fails the operation it picks and leaves the connection alone") {
+  int receives = 0;
+  World world(SimOptions::calm(), [&receives](const Op& op) {
+    return op.kind == OpKind::recv && ++receives == 3 ? ECONNRESET : 0;
+  });
+  const auto [one, other] = world.connection();
+  world.send(one, "abcd");
+
+  CHECK(world.result(world.recv(other, 1)) == 1);
+  CHECK(world.result(world.recv(other, 1)) == 1);
+  CHECK(world.result(world.recv(other, 1)) == -ECONNRESET);
+  Job& last = world.recv(other, 9);
+  world.finish({&last});
+  CHECK(last.text() == "cd");
+}
+
+TEST_CASE("a sleeping loop is woken by another thread") {
+  World world;
+  bool called = false;
+  const LoopHandle handle;
+  std::thread caller([&] { handle.callFromThread([&] { called = true; }); });
+
+  while (!called) world.loop.step();
+  caller.join();
+
+  CHECK(world.kernel.inFlight() == 0);
+}
+
+TEST_CASE("a thousand calls from another thread all wake the loop") {
+  World world;
+  const LoopHandle handle;
+  std::atomic<int> called = 0;
+  std::thread caller([&] {
+    for (int i = 0; i < 1000; ++i) {
+      handle.callFromThread([&called] { called.fetch_add(1); });
+      // Let the loop fall asleep again before the next.
+      while (called.load() <= i) std::this_thread::yield();
+    }
+  });
+
+  while (called.load() < 1000) world.loop.step();
+  caller.join();
+
+  CHECK(called.load() == 1000);
+}
+
+TEST_CASE("closing a descriptor under an operation aborts") {
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    ::close(STDERR_FILENO);
+    ::signal(SIGABRT, SIG_DFL);  // not doctest's
+    World world;
+    const auto ends = world.connection();
+    world.recv(ends[0], 1);
+    world.close(ends[0]);
+    ::_exit(0);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+
+  CHECK(WIFSIGNALED(status));
+  CHECK(WTERMSIG(status) == SIGABRT);
+}
+
+TEST_CASE("by option such a close is counted, and the peer sees the end only after the operation") {
+  SimOptions options;
+  options.abortOnCloseInFlight = false;
+  World world(options);
+  const auto [one, other] = world.connection();
+  Job& stuck = world.recv(other, 1);
+  Job& peer = world.recv(one, 1);
+  world.pass(1ms);
+
+  CHECK(world.close(other) == 0);
+  CHECK(world.kernel.violations() == 1);
+  world.pass(1h);
+  CHECK_FALSE(stuck.isDone());
+  CHECK_FALSE(peer.isDone());
+
+  world.kernel.cancel(stuck.op());
+  CHECK(world.result(stuck) == -ECANCELED);
+  CHECK(world.result(peer) == 0);
+}
+
+TEST_CASE("a sim descriptor is none to the system, and a system one none to the sim") {
+  World world;
+  const int descriptor = world.socket();
+
+  CHECK(descriptor >= 1'000'000);
+  CHECK(::close(descriptor) == -1);
+  CHECK(errno == EBADF);
+  CHECK(world.result(world.recv(0, 1)) == -EBADF);
+  CHECK(world.close(0) == -EBADF);
+}
+
+TEST_CASE("the lowest free number is given first, so numbers come back at once") {
+  World world;
+  const int first = world.socket();
+  const int second = world.socket();
+
+  world.close(first);
+
+  CHECK(second == first + 1);
+  CHECK(world.socket() == first);
+  CHECK(world.kernel.openDescriptors() == 2);
+}
+
+TEST_CASE("the kernel tells its name and seed") {
+  World world(SimOptions::hostile(4711));
+
+  CHECK(world.kernel.info().name == "sim");
+  CHECK(world.kernel.info().reason.find("4711") != std::string::npos);
+}
