@@ -1,14 +1,14 @@
 // Downloads files in parallel over HTTP/1.0 into the current directory.
 //
 //   downloader http://HOST[:PORT]/PATH...
-#include <plait/plait.h>
-
 #include <array>
 #include <fstream>
 #include <iostream>
 #include <span>
 #include <stdexcept>
 #include <string>
+
+#include <plait/plait.h>
 
 using namespace plait;
 
@@ -49,16 +49,16 @@ std::size_t download(const Url& url) {
 int main(int argc, char** argv) {
   return run([urls = std::span(argv + 1, argv + argc)] {
     Pool pool(8);
-    const auto statuses = pool.map(urls, [](const std::string& url) {
+    bool good = true;
+    pool.map(urls, [&good](const std::string& url) {
       try {
         const std::size_t bytes = withTimeout(60s, [&] { return download(Url(url)); });
         std::cout << url << ": " << bytes << " bytes" << std::endl;
-        return 0;
       } catch (const std::exception& error) {
         std::cout << url << ": " << error.what() << std::endl;
-        return 1;
+        good = false;
       }
     });
-    return std::ranges::find(statuses, 1) == statuses.end() ? 0 : 1;
+    return good ? 0 : 1;
   });
 }

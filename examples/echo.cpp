@@ -1,12 +1,12 @@
 // An echo server: sends back whatever a client sends.
 //
 //   echo [ENDPOINT]     default tcp:127.0.0.1:7000; with PLAIT_STATS=1 the loop's counts come last
-#include <plait/plait.h>
-
 #include <array>
 #include <csignal>
 #include <cstdlib>
 #include <iostream>
+
+#include <plait/plait.h>
 
 using namespace plait;
 

@@ -1,14 +1,14 @@
 // A port scanner: tries hundreds of ports at once and says which are open.
 //
 //   port_scanner HOST [FIRST [LAST]]     default 1 to 1024
-#include <plait/plait.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <iostream>
 #include <numeric>
 #include <string>
 #include <vector>
+
+#include <plait/plait.h>
 
 using namespace plait;
 
@@ -47,7 +47,6 @@ int main(int argc, char** argv) {
     std::cerr << "ports are numbers from 1 to 65535, the first before the last\n";
     return 2;
   }
-  return run([&] {
-    scan(argv[1], static_cast<std::uint16_t>(first), static_cast<std::uint16_t>(last));
-  });
+  return run(
+      [&] { scan(argv[1], static_cast<std::uint16_t>(first), static_cast<std::uint16_t>(last)); });
 }

@@ -2,10 +2,11 @@
 // consumers wait while it is empty, and closing it ends them.
 //
 //   producer_consumer [COUNT]     default 1000
-#include <plait/plait.h>
-
+#include <algorithm>
 #include <iostream>
 #include <string>
+
+#include <plait/plait.h>
 
 using namespace plait;
 

@@ -1,11 +1,11 @@
 // A TCP proxy: passes each connection on to another server, both ways, half-closes included.
 //
 //   tcp_proxy LISTEN TARGET     for example: tcp_proxy tcp:127.0.0.1:7001 tcp:example.org:80
-#include <plait/plait.h>
-
 #include <csignal>
 #include <iostream>
 #include <string>
+
+#include <plait/plait.h>
 
 using namespace plait;
 

@@ -2,13 +2,14 @@
 // and the kernel spreads the connections. The threads share nothing.
 //
 //   threads_echo [ENDPOINT [THREADS]]     default tcp:127.0.0.1:7000, a thread for each core
-#include <plait/plait.h>
-
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <iostream>
 #include <string>
 #include <thread>
+
+#include <plait/plait.h>
 
 using namespace plait;
 

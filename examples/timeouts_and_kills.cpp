@@ -1,10 +1,10 @@
 // Deadlines and kills: how a fiber that waits is made to stop, and what it can do about it.
 //
 //   timeouts_and_kills
-#include <plait/plait.h>
-
 #include <iostream>
-#include <stdexcept>
+#include <string_view>
+
+#include <plait/plait.h>
 
 using namespace plait;
 

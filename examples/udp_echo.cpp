@@ -1,14 +1,15 @@
-// A UDP echo server that takes and sends datagrams in batches: two calls to the kernel for up to 32.
+// A UDP echo server that takes and sends datagrams in batches: two calls to the kernel for up
+// to 32.
 //
 //   udp_echo [PORT]     default 7000, on 127.0.0.1
-#include <plait/plait.h>
-
 #include <array>
 #include <csignal>
 #include <iostream>
 #include <span>
 #include <string>
 #include <vector>
+
+#include <plait/plait.h>
 
 using namespace plait;
 

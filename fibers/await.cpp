@@ -15,7 +15,7 @@ Kernel& kernelNow(const char* what) { return Loop::require(what).kernel(); }
 std::int32_t await(Op& op, const char* what) {
   checkpoint();
   Fiber& self = *Fiber::currentOrNull();
-  self.requireMayPark();
+  self.requireMayPark(what);
   Kernel& kernel = Scheduler::current()->loop().kernel();
   Waiter<std::int32_t> waiter({what});
   op.completionData = &waiter;

@@ -4,13 +4,13 @@
 
 #include "plait/detail/process.h"
 #include "plait/error.h"
+#include "plait/greenlet.h"
 #include "plait/report.h"
 #include "scheduler.h"
 
 namespace plait::detail {
 
 void Scheduler::closeDown() {
-  closing_ = true;
   closer_ = Fiber::currentOrNull();
   // Links and other callbacks of the fibers that end may start new ones; those are born killed.
   for (int round = 0; round < kClosingRoundsMax; ++round) {
@@ -44,6 +44,7 @@ void Scheduler::abandon(Fiber& fiber, const std::string& why) noexcept {
   reportError(fiber.describe(),
               std::make_exception_ptr(CancelledError("refused to end: " + why)));
   stacks_.abandon();
+  fiber.retain();  // for ever: its stack may be waited on
   unregister(fiber);
 }
 
@@ -69,8 +70,21 @@ bool Scheduler::onNothingLeft() {
     return false;
   }
   deadlock = std::make_exception_ptr(DeadlockError(describeDeadlock()));
-  forEach([](Fiber& fiber) { fiber.requestKill(); });
-  return loop_.hasReady();
+  beginClosing();
+  return true;
+}
+
+void Scheduler::beginClosing() {
+  if (closing_) return;
+  closing_ = true;
+  auto closer = makeGreenlet(
+      [this] {
+        closeDown();
+        stop();
+      },
+      {.name = "plait-closer", .stackBytes = 0}, std::source_location::current());
+  add(*closer);
+  closer->killRequested_ = closer->pending_ = false;  // the only one that is not born killed
 }
 
 std::string Scheduler::describeDeadlock() {

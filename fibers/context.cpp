@@ -1,6 +1,6 @@
 #include "context.h"
 
-#include <boost/context/detail/fcontext.hpp>
+#include <cfenv>
 
 #ifdef PLAIT_ASAN
 #include <pthread.h>
@@ -15,6 +15,9 @@
 namespace plait::detail {
 namespace {
 
+constexpr std::size_t kColors = 24;
+constexpr std::size_t kCacheLine = 64;
+
 using boost::context::detail::fcontext_t;
 using boost::context::detail::jump_fcontext;
 using boost::context::detail::make_fcontext;
@@ -25,9 +28,7 @@ using boost::context::detail::transfer_t;
 constinit thread_local void* endedFiber = nullptr;
 #endif
 
-// What the context switched to is told: where to store the one it came from, null if that has ended.
-void arrive(transfer_t transfer) noexcept {
-  if (transfer.data != nullptr) static_cast<Context*>(transfer.data)->suspended = transfer.fctx;
+void destroyEnded() noexcept {
 #ifdef PLAIT_TSAN
   if (endedFiber != nullptr) __tsan_destroy_fiber(std::exchange(endedFiber, nullptr));
 #endif
@@ -37,13 +38,15 @@ void firstFrame(transfer_t transfer) noexcept {
 #ifdef PLAIT_ASAN
   __sanitizer_finish_switch_fiber(nullptr, nullptr, nullptr);
 #endif
-  arrive(transfer);
+  if (transfer.data != nullptr) static_cast<Context*>(transfer.data)->suspended = transfer.fctx;
+  destroyEnded();
   runFiberStack();
 }
 
-void announce([[maybe_unused]] Context* from, [[maybe_unused]] Context& to) noexcept {
+}  // namespace
+
+void announceSwitch([[maybe_unused]] Context* from, [[maybe_unused]] Context& to) noexcept {
 #ifdef PLAIT_ASAN
-  // A null slot tells that the stack left has no future, so its fake stack can go.
   __sanitizer_start_switch_fiber(from == nullptr ? nullptr : &from->fakeStack, to.bottom, to.bytes);
 #endif
 #ifdef PLAIT_TSAN
@@ -51,10 +54,18 @@ void announce([[maybe_unused]] Context* from, [[maybe_unused]] Context& to) noex
 #endif
 }
 
-}  // namespace
+void arriveAnnounced([[maybe_unused]] Context& at) noexcept {
+#ifdef PLAIT_ASAN
+  __sanitizer_finish_switch_fiber(at.fakeStack, nullptr, nullptr);
+#endif
+  destroyEnded();
+}
 
 void prepare(Context& context, const Stack& stack) {
-  context.suspended = make_fcontext(stack.top(), stack.bytes, &firstFrame);
+  // The tops of all stacks have the same low address bits, and would share a few sets of every cache: the
+  // first frames are spread over a part of the top page.
+  const std::size_t color = stack.index % kColors * kCacheLine;
+  context.suspended = make_fcontext(stack.top() - color, stack.bytes - color, &firstFrame);
 #ifdef PLAIT_ASAN
   context.bottom = stack.bottom;
   context.bytes = stack.bytes;
@@ -64,22 +75,30 @@ void prepare(Context& context, const Stack& stack) {
 #endif
 }
 
-void switchContext(Context& from, Context& to) noexcept {
-  announce(&from, to);
-  const transfer_t transfer = jump_fcontext(to.suspended, &from);
-#ifdef PLAIT_ASAN
-  __sanitizer_finish_switch_fiber(from.fakeStack, nullptr, nullptr);
-#endif
-  arrive(transfer);
-}
-
 void leaveContext([[maybe_unused]] Context& from, Context& to) noexcept {
 #ifdef PLAIT_TSAN
   endedFiber = from.fiber;
 #endif
-  announce(nullptr, to);
+  if constexpr (kSanitized) announceSwitch(nullptr, to);
   jump_fcontext(to.suspended, nullptr);
   __builtin_unreachable();
+}
+
+void resetFloatingPoint() noexcept {
+#if defined(__x86_64__)
+  // Reading is cheap, writing is not, and a fiber that changed them is rare.
+  constexpr unsigned kDefaultSse = 0x1f80;
+  constexpr unsigned kSseStatus = 0x3f;
+  constexpr unsigned short kDefaultX87 = 0x37f;
+  unsigned sse = 0;
+  unsigned short x87 = 0;
+  asm volatile("stmxcsr %0" : "=m"(sse));
+  asm volatile("fnstcw %0" : "=m"(x87));
+  if ((sse & ~kSseStatus) != kDefaultSse) asm volatile("ldmxcsr %0" : : "m"(kDefaultSse));
+  if (x87 != kDefaultX87) asm volatile("fldcw %0" : : "m"(kDefaultX87));
+#else
+  std::fesetenv(FE_DFL_ENV);
+#endif
 }
 
 void adoptThreadStack([[maybe_unused]] Context& context) noexcept {

@@ -1,7 +1,5 @@
 #include "plait/detail/fiber.h"
 
-#include <cxxabi.h>
-
 #include <cstring>
 #include <stdexcept>
 #include <typeinfo>
@@ -16,11 +14,14 @@
 namespace plait::detail {
 namespace {
 
-// Blocking inside the handler of a kill is how C++ spells "finally": the kill waits until it is over.
-bool isHandlingKill() noexcept {
-  const std::type_info* const type = abi::__cxa_current_exception_type();
-  return type != nullptr && *type == typeid(GreenletExit);
-}
+// The head of __cxa_exception, fixed by the Itanium C++ ABI, as far as it is read here.
+struct CaughtException {
+  const std::type_info* type;
+  void (*destructor)(void*);
+  void (*unexpected)();
+  void (*terminate)();
+  const CaughtException* next;
+};
 
 }  // namespace
 
@@ -34,7 +35,13 @@ Fiber::~Fiber() = default;
 
 void Fiber::destroy() noexcept {
   const bool neverTaken = error_ && !observed_ && !killed_;
-  if (neverTaken) reportError(describe(), error_);
+  if (neverTaken && currentFiber != nullptr && currentFiber->isFinished()) {
+    // Between two fibers: a sink may want to know who runs, so a callback tells it.
+    scheduler_->loop().callSoon(
+        [context = describe(), error = error_]() mutable { reportError(std::move(context), error); });
+  } else if (neverTaken) {
+    reportError(describe(), error_);
+  }
   delete this;
 }
 
@@ -168,13 +175,29 @@ unsigned Fiber::unwindDepth() const noexcept {
 }
 
 bool Fiber::killMayStrike() const noexcept {
-  return shieldDepth == 0 && unwindDepth() == 0 && !(state_ == State::running && isHandlingKill());
+  return shieldDepth == 0 && unwindDepth() == 0 && !isHandlingKill();
+}
+
+// Blocking inside the handler of a kill is how C++ spells "finally": what else would strike waits until
+// it is over. Handlers may be nested, so the whole chain of caught exceptions is looked at.
+bool Fiber::isHandlingKill() const noexcept {
+  const void* const caught = state_ == State::running ? scheduler_->exceptionsNow().caught
+                                                      : FiberMachine::of(*this).exceptions.caught;
+  for (auto* each = static_cast<const CaughtException*>(caught); each != nullptr; each = each->next) {
+    if (*each->type == typeid(GreenletExit)) return true;
+  }
+  return false;
+}
+
+void Fiber::countDropped() noexcept {
+  if (scheduler_ != nullptr) scheduler_->countDroppedHandle();
 }
 
 Strike* Fiber::nextStrike() const noexcept {
   if (strikes_.isEmpty()) return nullptr;
   return strikes_.find([this](const Strike& strike) {
-    return shieldDepth <= strike.shieldDepth && unwindDepth() <= strike.unwindDepth;
+    return shieldDepth <= strike.shieldDepth && unwindDepth() <= strike.unwindDepth &&
+           (strike.insideHandler || !isHandlingKill());
   });
 }
 
@@ -183,16 +206,24 @@ bool Fiber::somethingMayStrike() const noexcept {
 }
 
 void Fiber::throwPendingNow() {
+  if (scheduler_->isForked()) {
+    throw Error(std::errc::owner_dead,
+                "this process is a forked child and the loop is its parent's: call "
+                "plait::afterForkInChild() first, or exec");
+  }
   if (killRequested_ && killMayStrike()) {
     // A loop that swallows kills must not keep the thread to itself.
-    if (++killStrikes_ > 1) scheduler_->holdUp(*this, killStrikes_);
+    if (++killStrikes_ > 1) {
+      scheduler_->countSwallowedKill();
+      scheduler_->holdUp(*this, killStrikes_);
+    }
     throw GreenletExit();
   }
   if (Strike* const strike = nextStrike()) {
     strike->unlink();
     strike->raise();
   }
-  pending_ = killRequested_ || !strikes_.isEmpty();
+  pending_ = killRequested_ || !strikes_.isEmpty() || noSwitchDepth > 0;
 }
 
 void Fiber::deliver() noexcept {
@@ -239,9 +270,9 @@ void Fiber::strikeWith(std::exception_ptr error) {
   }
 }
 
-void Fiber::requireMayPark() const {
+void Fiber::requireMayPark(const char* call) const {
   if (noSwitchDepth == 0) return;
-  throw std::logic_error(describe() + " would park inside the NoSwitchScope at " +
+  throw std::logic_error(describe() + " would park in " + call + " inside the NoSwitchScope at " +
                          noSwitchPlace->file_name() + ":" + std::to_string(noSwitchPlace->line()));
 }
 

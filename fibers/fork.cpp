@@ -1,16 +1,26 @@
 #include "plait/fork.h"
 
+#include <pthread.h>
+
 #include <stdexcept>
 
 #include "plait/detail/process.h"
 #include "scheduler.h"
 
 namespace plait {
+namespace {
+
+// Only the thread that forked lives on in the child, in the fiber that forked.
+[[maybe_unused]] const int kRegistered = ::pthread_atfork(nullptr, nullptr, [] {
+  if (detail::currentFiber != nullptr) detail::currentFiber->markPending();
+});
+
+}  // namespace
 
 void afterForkInChild() {
   detail::Fiber::current("afterForkInChild()");
   detail::Scheduler& scheduler = *detail::Scheduler::current();
-  if (scheduler.loop().forkGeneration() == detail::process::forkGeneration()) {
+  if (!scheduler.isForked()) {
     throw std::logic_error("afterForkInChild() called in a process that owns its loop");
   }
   scheduler.forgetOthersAfterFork();
@@ -20,9 +30,15 @@ namespace detail {
 
 void Scheduler::forgetOthersAfterFork() {
   Fiber& self = *Fiber::currentOrNull();
-  loop_.restartAfterFork(makeKernel());
+  const Stack& stack = FiberMachine::of(self).stack;
+  loop_.restartAfterFork(makeKernel(), stack.bottom, stack.top());
+  // Who wakes a forgotten fiber wakes nobody.
+  forEach([&self](Fiber& fiber) {
+    if (&fiber != &self && fiber.waiter_ != nullptr) fiber.waiter_->state_ = WaiterCore::State::left;
+  });
   // What the other fibers own stays as it is in memory, as after any fork: nobody runs its destructors.
   stacks_.abandon();
+  spare_ = Stack();
   giveIdentity();
   newDispatcher();
   first_ = &self;

@@ -13,11 +13,14 @@ namespace detail {
 namespace {
 
 struct Joiner final : DoneNode {
-  Joiner() : DoneNode(&ended) {}
+  explicit Joiner(const Fiber& fiber)
+      : DoneNode(&ended), waiter({"join", &fiber, [](const void* joined) {
+                                    return static_cast<const Fiber*>(joined)->describe();
+                                  }}) {}
   static void ended(DoneNode& node, Fiber&) noexcept {
     static_cast<void>(static_cast<Joiner&>(node).waiter.wake());
   }
-  Waiter<void> waiter{{"join"}};
+  Waiter<void> waiter;
 };
 
 void refuseSelf(const Fiber& fiber) {
@@ -34,7 +37,7 @@ void Fiber::join() {
   }
   checkpoint();
   refuseSelf(*this);
-  Joiner joiner;
+  Joiner joiner(*this);
   addDone(joiner);
   joiner.waiter.park([&joiner] {
     joiner.unlink();
@@ -49,7 +52,7 @@ bool Fiber::join(Duration timeout) {
   }
   checkpoint();
   refuseSelf(*this);
-  Joiner joiner;
+  Joiner joiner(*this);
   addDone(joiner);
   const Alarm alarm(timeout, [&joiner] {
     joiner.unlink();
@@ -64,14 +67,12 @@ bool Fiber::join(Duration timeout) {
 
 }  // namespace detail
 
-namespace {
-
 using detail::Fiber;
 
 // Collects fibers as they end, for whoever waits for several.
-class Collector final {
+class detail::EndCollector final {
  public:
-  explicit Collector(const std::vector<AnyGreenlet>& greenlets) : nodes_(greenlets.size()) {
+  explicit EndCollector(const std::vector<AnyGreenlet>& greenlets) : nodes_(greenlets.size()) {
     // Those that have ended already come first, in the order given.
     for (std::size_t i = 0; i < greenlets.size(); ++i) {
       nodes_[i].collector = this;
@@ -80,7 +81,7 @@ class Collector final {
       if (!greenlets[i].isReady()) greenlets[i].fiber().addDone(nodes_[i]);
     }
   }
-  ~Collector() {
+  ~EndCollector() {
     for (Node& node : nodes_) node.unlink();
   }
 
@@ -119,7 +120,7 @@ class Collector final {
       self.collector->ended_.push_back(self.greenlet);
       self.collector->wake();
     }
-    Collector* collector = nullptr;
+    EndCollector* collector = nullptr;
     AnyGreenlet greenlet;
   };
 
@@ -129,8 +130,12 @@ class Collector final {
   detail::Waiter<void>* waiter_ = nullptr;
 };
 
+namespace {
+
+using detail::EndCollector;
+
 template <class F>
-bool collect(Collector& collector, std::size_t count, Duration timeout, F&& onEnd) {
+bool collect(EndCollector& collector, std::size_t count, Duration timeout, F&& onEnd) {
   bool timeUp = false;
   const detail::Alarm alarm(timeout, [&timeUp, &collector] {
     timeUp = true;
@@ -143,29 +148,28 @@ bool collect(Collector& collector, std::size_t count, Duration timeout, F&& onEn
   return true;
 }
 
+// A fiber that kills itself is struck at once; inside a shield, later: it cannot wait for that.
+bool isSelfStruck(const Fiber& fiber) {
+  if (Fiber::currentOrNull() != &fiber) return false;
+  detail::checkpoint();
+  return true;
+}
+
 }  // namespace
 
 void AnyGreenlet::kill() const {
   fiber_->requestKill();
-  if (*this == AnyGreenlet(detail::FiberPointer<>(Fiber::current("kill()")))) {
-    detail::checkpoint();
-    return;  // shielded: it strikes later
-  }
-  fiber_->join();
+  if (!isSelfStruck(*fiber_)) fiber_->join();
 }
 
 bool AnyGreenlet::kill(Duration timeout) const {
   fiber_->requestKill();
-  return fiber_->join(timeout);
+  return !isSelfStruck(*fiber_) && fiber_->join(timeout);
 }
 
 void AnyGreenlet::kill(std::exception_ptr error) const {
   fiber_->strikeWith(std::move(error));
-  if (Fiber::currentOrNull() == fiber_.get()) {
-    detail::checkpoint();
-    return;
-  }
-  fiber_->join();
+  if (!isSelfStruck(*fiber_)) fiber_->join();
 }
 
 AnyGreenlet current() {
@@ -173,14 +177,13 @@ AnyGreenlet current() {
 }
 
 void yield() {
-  Fiber* const self = detail::currentFiber;
-  if (self == nullptr) Fiber::current("yield()");
-  detail::Scheduler& scheduler = *detail::Scheduler::current();
-  if (scheduler.isForked()) detail::refuseForked();
-  self->throwPending();
-  if (self->noSwitchDepth > 0) self->requireMayPark();
-  scheduler.yield();
-  self->throwPending();
+  if (detail::currentFiber == nullptr) Fiber::current("yield()");
+  if (detail::currentFiber->hasPending()) [[unlikely]] {
+    detail::currentFiber->throwPending();
+    detail::currentFiber->requireMayPark("yield");
+  }
+  detail::Scheduler::current()->yield();
+  detail::currentFiber->throwPending();
 }
 
 void sleep(Duration wait) {
@@ -193,13 +196,13 @@ void sleep(Duration wait) {
 
 std::vector<AnyGreenlet> joinAll(const std::vector<AnyGreenlet>& greenlets, Duration timeout,
                                  std::size_t count) {
-  Collector collector(greenlets);
+  EndCollector collector(greenlets);
   collect(collector, std::min(count, greenlets.size()), timeout, [](const AnyGreenlet&) {});
   return std::move(collector).take();
 }
 
 void joinAllOrThrow(const std::vector<AnyGreenlet>& greenlets, Duration timeout) {
-  Collector collector(greenlets);
+  EndCollector collector(greenlets);
   collect(collector, greenlets.size(), timeout, [](const AnyGreenlet& ended) {
     if (ended.fiber().error()) std::rethrow_exception(ended.exception());
   });
@@ -207,9 +210,35 @@ void joinAllOrThrow(const std::vector<AnyGreenlet>& greenlets, Duration timeout)
 
 void killAll(const std::vector<AnyGreenlet>& greenlets, Duration timeout) {
   for (const AnyGreenlet& greenlet : greenlets) greenlet.requestKill();
-  Collector collector(greenlets);
+  EndCollector collector(greenlets);
   if (collect(collector, greenlets.size(), timeout, [](const AnyGreenlet&) {})) return;
   throw TimeoutError("killAll: not all greenlets have ended in time");
+}
+
+// --- iwait ---
+
+EndedGreenlets::EndedGreenlets(const std::vector<AnyGreenlet>& greenlets, Duration timeout)
+    : collector_(std::make_unique<EndCollector>(greenlets)),
+      left_(greenlets.size()),
+      deadline_(timeout == kForever ? kNever : after(now(), timeout)) {}
+EndedGreenlets::EndedGreenlets(EndedGreenlets&&) noexcept = default;
+EndedGreenlets::~EndedGreenlets() = default;
+
+const AnyGreenlet& EndedGreenlets::Iterator::operator*() const { return range_->collector_->last(); }
+
+EndedGreenlets::Iterator& EndedGreenlets::Iterator::operator++() {
+  EndedGreenlets& range = *range_;
+  const Duration wait = range.deadline_ == kNever ? kForever : range.deadline_ - now();
+  if (range.left_ == 0 || !collect(*range.collector_, 1, wait, [](const AnyGreenlet&) {})) {
+    range_ = nullptr;
+    return *this;
+  }
+  --range.left_;
+  return *this;
+}
+
+EndedGreenlets iwait(const std::vector<AnyGreenlet>& greenlets, Duration timeout) {
+  return EndedGreenlets(greenlets, timeout);
 }
 
 }  // namespace plait

@@ -25,6 +25,12 @@ void Group::add(const AnyGreenlet& greenlet) {
   if (place) return;
   place = std::make_unique<Member>(*this, greenlet);
   greenlet.fiber().addDone(*place);
+  if (killers_ > 0) greenlet.requestKill();
+}
+
+std::exception_ptr Group::takeError() noexcept {
+  const AnyGreenlet failed = std::exchange(firstFailed_, AnyGreenlet());
+  return failed ? failed.exception() : nullptr;
 }
 
 void Group::discard(const AnyGreenlet& greenlet) {
@@ -36,9 +42,9 @@ void Group::leave(Member& member) noexcept {
   const AnyGreenlet greenlet = member.greenlet;
   const bool failed = greenlet.fiber().error() && !greenlet.isKilled();
   members_.erase(&greenlet.fiber());
-  if (failed && !firstError_) {
-    firstError_ = greenlet.fiber().error();
-    onError();
+  if (failed && !firstFailed_) {
+    firstFailed_ = greenlet;
+    onError(greenlet);
   }
   if (isEmpty()) empty_.set();
 }
@@ -60,14 +66,14 @@ void Group::requestKill() noexcept {
 }
 
 bool Group::kill(Duration timeout) {
-  const TimePoint deadline = after(now(), timeout);
-  do {
-    requestKill();
-    const Duration left = deadline == kNever ? kForever : deadline - now();
-    if (!join(left)) return false;
-    // While the last one died it may have spawned another.
-  } while (!isEmpty());
-  return true;
+  struct Killing {
+    int& count;
+    explicit Killing(int& c) : count(c) { ++count; }
+    ~Killing() { --count; }
+  };
+  const Killing killing(killers_);
+  requestKill();
+  return join(timeout);
 }
 
 std::vector<AnyGreenlet> Group::greenlets() const {

@@ -9,17 +9,20 @@
 
 namespace plait::detail {
 
-// The layout of __cxa_eh_globals, fixed by the Itanium C++ ABI.
+// The layout of __cxa_eh_globals, fixed by the Itanium C++ ABI; errno stands in its padding.
 struct ExceptionState {
   void* caught = nullptr;
   unsigned uncaught = 0;
+  int errorNumber = 0;  // ours
 };
 
 struct FiberMachine {
   Context context;
-  Stack stack;
   ExceptionState exceptions;
-  int errorNumber = 0;
+  Stack stack;
+
+  // No fiber has a context without a stack.
+  bool isPrepared() const noexcept { return context.suspended != nullptr; }
 
   static FiberMachine& of(Fiber& fiber) noexcept {
     return *std::launder(reinterpret_cast<FiberMachine*>(fiber.machine_));

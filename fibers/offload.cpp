@@ -27,7 +27,7 @@ struct Offloaded final : PoolJob {
 
 void runOnPool(ThreadPool& pool, void (*call)(void*) noexcept, void* context) {
   checkpoint();
-  Fiber::currentOrNull()->requireMayPark();
+  Fiber::currentOrNull()->requireMayPark("offload");
   Offloaded job(call, context);
   pool.submit(job);
   job.waiter.park([&pool, &job] {

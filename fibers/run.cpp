@@ -37,13 +37,7 @@ void ignoreSigpipe() noexcept {
 // When main has ended, a fiber of the runtime's own ends all others and stops the loop.
 struct MainEnded final : DoneNode {
   MainEnded() : DoneNode(&ended) {}
-  static void ended(DoneNode&, Fiber&) noexcept {
-    spawn({.name = "plait-closer", .stackBytes = 0}, [] {
-      Scheduler& scheduler = *Scheduler::current();
-      scheduler.closeDown();
-      scheduler.stop();
-    });
-  }
+  static void ended(DoneNode&, Fiber&) noexcept { Scheduler::current()->beginClosing(); }
 };
 
 }  // namespace
@@ -60,6 +54,7 @@ void runMain(Fiber& main, const RunOptions& options) {
   scheduler.makeKernel = [&options] { return makeKernel(options); };
   scheduler.add(main);
   scheduler.drive();
+  ended.unlink();  // a main that refused to end has not fired it
   main.markObserved();
   if (scheduler.main != &main) {
     throw Error(std::errc::owner_dead,

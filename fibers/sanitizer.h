@@ -16,3 +16,11 @@
 #define PLAIT_TSAN 1
 #endif
 #endif
+
+namespace plait::detail {
+#if defined(PLAIT_ASAN) || defined(PLAIT_TSAN)
+inline constexpr bool kSanitized = true;
+#else
+inline constexpr bool kSanitized = false;
+#endif
+}  // namespace plait::detail

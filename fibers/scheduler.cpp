@@ -3,6 +3,7 @@
 #include <cxxabi.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <utility>
 
 #include "plait/error.h"
@@ -13,6 +14,8 @@ namespace plait::detail {
 constinit thread_local Fiber* currentFiber = nullptr;
 
 namespace {
+
+constexpr int kForkedExit = 70;  // EX_SOFTWARE
 
 // A dispatcher, and what its stack becomes when a callback on it parks. It has no function of its own.
 class DispatcherFiber final : public Fiber {
@@ -40,6 +43,7 @@ Scheduler::Scheduler(Loop& loop, std::size_t stackBytes)
 Scheduler::~Scheduler() {
   loop_.setOwner(nullptr);
   if (dispatcher_ == nullptr) return;
+  if (spare_) stacks_.release(spare_);
   stacks_.release(FiberMachine::of(*dispatcher_).stack);
   dispatcher_->release();
 }
@@ -70,6 +74,7 @@ void Scheduler::drive() {
 void runFiberStack() noexcept {
   Scheduler& scheduler = *currentFiber->scheduler_;
   do {
+    resetFloatingPoint();
     if (currentFiber == scheduler.dispatcher_) {
       scheduler.dispatch();
     } else {
@@ -86,6 +91,7 @@ void Scheduler::dispatch() noexcept {
   while (currentFiber == dispatcher_) {
     const bool goOn = loop_.step();
     if (currentFiber != dispatcher_) break;
+    currentFiber->shieldDepth = 0;
     if (currentFiber->isCallback_) renewIdentity();
     if (!goOn) leaveContext(FiberMachine::of(*currentFiber).context, thread_);
   }
@@ -97,7 +103,7 @@ bool Scheduler::handOverStack() noexcept {
   Fiber& next = chooseNext();
   FiberMachine& from = FiberMachine::of(ended);
   FiberMachine& to = FiberMachine::of(next);
-  if (to.stack || next.stackBytes_ != ended.stackBytes_) {
+  if (to.isPrepared() || next.stackBytes_ != ended.stackBytes_) {
     afterThis_ = &next;
     return false;
   }
@@ -111,10 +117,10 @@ bool Scheduler::handOverStack() noexcept {
 
 void Scheduler::leave() noexcept {
   Fiber* next = std::exchange(afterThis_, nullptr);
-  while (!FiberMachine::of(*next).stack && !prepareToRun(*next)) next = &chooseNext();
+  while (!FiberMachine::of(*next).isPrepared() && !prepareToRun(*next)) next = &chooseNext();
   Context last = FiberMachine::of(*currentFiber).context;
   // Free for a later fiber; nobody touches it before this one has left it.
-  stacks_.release(FiberMachine::of(*currentFiber).stack);
+  keepOrRelease(FiberMachine::of(*currentFiber).stack);
   letGo(*currentFiber);
   begin(*next);
   leaveContext(last, FiberMachine::of(*next).context);
@@ -130,10 +136,32 @@ void Scheduler::letGo(Fiber& ended) noexcept {
   ended.release();
 }
 
+// The stack that became free last goes to the next fiber that begins, past the pool's books.
+void Scheduler::keepOrRelease(const Stack& stack) noexcept {
+  if (spare_) {
+    stacks_.release(stack);
+  } else {
+    spare_ = stack;
+  }
+}
+
 bool Scheduler::prepareToRun(Fiber& fiber) noexcept {
   FiberMachine& machine = FiberMachine::of(fiber);
+  const std::size_t wanted = fiber.stackBytes_ == 0 ? stackBytes_ : fiber.stackBytes_;
+  // The running fiber's errno is not saved yet, and a refused guard would change it.
+  struct KeepErrno {
+    int& place;
+    int value;
+    ~KeepErrno() { place = value; }
+  } const keepErrno{*errorNumber_, *errorNumber_};
+  if (spare_.bytes == wanted) {
+    machine.stack = std::exchange(spare_, Stack());
+    stacks_.setOwner(machine.stack, fiber);
+    prepare(machine.context, machine.stack);
+    return true;
+  }
   try {
-    machine.stack = stacks_.allocate(fiber.stackBytes_ == 0 ? stackBytes_ : fiber.stackBytes_, fiber);
+    machine.stack = stacks_.allocate(wanted, fiber);
   } catch (...) {
     // The fiber never runs; its joiners get the reason.
     fiber.error_ = std::current_exception();
@@ -146,9 +174,32 @@ bool Scheduler::prepareToRun(Fiber& fiber) noexcept {
   return true;
 }
 
+// The next fiber has not begun: it gets a stack. One whose stack is refused has ended, and another one
+// is chosen.
+void Scheduler::switchToNew() noexcept {
+  for (;;) {
+    Fiber& next = chooseNext();
+    if (&next == currentFiber) {
+      next.state_ = Fiber::State::running;
+      return;
+    }
+    if (!FiberMachine::of(next).isPrepared() && !prepareToRun(next)) continue;
+    return switchTo(next);
+  }
+}
+
+Fiber& Scheduler::chooseNext() noexcept {
+  Task* const next = loop_.peekNext();
+  if (next == nullptr || next->run != &Fiber::resume) return *dispatcher_;
+  loop_.takeNext();
+  return static_cast<Fiber&>(*next);
+}
+
 void Fiber::resume(Task& task) noexcept {
   Fiber& fiber = static_cast<Fiber&>(task);
-  fiber.scheduler_->switchTo(fiber);
+  Scheduler& scheduler = *fiber.scheduler_;
+  if (!FiberMachine::of(fiber).isPrepared() && !scheduler.prepareToRun(fiber)) return;
+  scheduler.switchTo(fiber);
 }
 
 void Scheduler::add(Fiber& fiber) {
@@ -182,6 +233,15 @@ void Scheduler::unregister(Fiber& fiber) noexcept {
 }
 
 void Scheduler::finish(Fiber& fiber) noexcept {
+  // Whoever would run now belongs to the parent, and so does the ring.
+  if (isForked()) {
+    reportError(fiber.describe(),
+                std::make_exception_ptr(Error(
+                    std::errc::owner_dead,
+                    "it has ended in a forked child whose loop is the parent's; call "
+                    "plait::afterForkInChild(), exec or _exit in the child")));
+    std::_Exit(kForkedExit);
+  }
   fiber.state_ = Fiber::State::finished;
   fiber.killRequested_ = fiber.pending_ = false;
   unregister(fiber);
@@ -224,6 +284,8 @@ void Scheduler::renewIdentity() {
 void Scheduler::addTo(LoopStatistics& statistics) const noexcept {
   statistics.switches = switches_;
   statistics.spawned = spawned_;
+  statistics.handlesDropped = handlesDropped_;
+  statistics.killsSwallowed = killsSwallowed_;
   statistics.stacks = stacks_.statistics().inUse;
   for (const Fiber* fiber = first_; fiber != nullptr; fiber = fiber->next_) {
     if (fiber->state_ == Fiber::State::ready) ++statistics.fibersReady;
@@ -235,6 +297,7 @@ void Scheduler::onIdle() noexcept {
   // Trimming costs about a microsecond a stack: not at every little pause of a busy server.
   const TimePoint time = loop_.now();
   if (time < nextTrim_) return;
+  if (spare_) stacks_.release(std::exchange(spare_, Stack()));
   stacks_.trim();
   nextTrim_ = time + kTrimEvery;
 }

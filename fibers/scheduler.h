@@ -48,11 +48,15 @@ class Scheduler final : public LoopOwner {
   bool isDispatcher(const Fiber& fiber) const noexcept { return &fiber == dispatcher_; }
   void giveIdentity() noexcept;
 
-  // The process has forked and this is the child, with its parent's loop.
+  // The process has forked and this is the child, with its parent's loop: every call that may switch
+  // throws. The fiber that forked is marked, and no other runs before afterForkInChild().
   bool isForked() const noexcept { return loop_.forkGeneration() != process::forkGeneration(); }
 
   // Uses up one of the calls that a fiber may make without ever parking.
   bool spendBudget() noexcept { return --budget_ > 0; }
+
+  void countDroppedHandle() noexcept { ++handlesDropped_; }
+  void countSwallowedKill() noexcept { ++killsSwallowed_; }
 
   // Never the same twice on this thread's run: for fibers, links and timeouts.
   std::uint64_t nextId() noexcept { return ++lastId_; }
@@ -73,6 +77,8 @@ class Scheduler final : public LoopOwner {
   // Kills every fiber but the calling one and waits until they have ended. One that swallows its kill
   // kStrikesMax times while this goes on is abandoned: reported, and never resumed again.
   void closeDown();
+  // Starts a fiber that does it, then stops the loop. Once; from then on fibers are born killed.
+  void beginClosing();
   // A fiber was struck again by a kill that it swallowed: it gives way first.
   void holdUp(Fiber& fiber, std::uint32_t strikes) noexcept;
 
@@ -88,10 +94,12 @@ class Scheduler final : public LoopOwner {
   void forgetOthersAfterFork();
 
   bool onNothingLeft() override;
+  void onCallbackEnd() noexcept override { ++currentFiber->shieldDepth; }
   void onIdle() noexcept override;
   void addTo(LoopStatistics& statistics) const noexcept override;
 
  private:
+  friend class Fiber;
   friend void runFiberStack() noexcept;
   static constexpr int kBudget = 128;
   static constexpr Duration kTrimEvery = std::chrono::milliseconds(100);
@@ -101,11 +109,13 @@ class Scheduler final : public LoopOwner {
   void newDispatcher();
   void renewIdentity();
   void becomeFiber();
+  void switchToNew() noexcept;
   void dispatch() noexcept;
   bool handOverStack() noexcept;
   [[noreturn]] void leave() noexcept;
   void begin(Fiber& next) noexcept;
   void letGo(Fiber& ended) noexcept;
+  void keepOrRelease(const Stack& stack) noexcept;
   bool prepareToRun(Fiber& fiber) noexcept;
   Fiber& chooseNext() noexcept;
   void finish(Fiber& fiber) noexcept;
@@ -133,21 +143,26 @@ class Scheduler final : public LoopOwner {
   std::uint64_t lastId_ = 0;
   std::uint64_t switches_ = 0;
   std::uint64_t spawned_ = 0;
+  std::uint64_t handlesDropped_ = 0;
+  std::uint64_t killsSwallowed_ = 0;
   OverflowReporter overflowReporter_;
   StackPool stacks_;
+  Stack spare_;
 };
 
 
 // --- the hot path, inline ---
 
 inline void Scheduler::saveState(FiberMachine& machine) noexcept {
-  machine.exceptions = *exceptions_;
-  machine.errorNumber = *errorNumber_;
+  machine.exceptions.caught = exceptions_->caught;
+  machine.exceptions.uncaught = exceptions_->uncaught;
+  machine.exceptions.errorNumber = *errorNumber_;
 }
 
 inline void Scheduler::loadState(const FiberMachine& machine) noexcept {
-  *exceptions_ = machine.exceptions;
-  *errorNumber_ = machine.errorNumber;
+  exceptions_->caught = machine.exceptions.caught;
+  exceptions_->uncaught = machine.exceptions.uncaught;
+  *errorNumber_ = machine.exceptions.errorNumber;
 }
 
 inline void Scheduler::makeReady(Fiber& fiber) noexcept {
@@ -164,41 +179,28 @@ inline void Scheduler::begin(Fiber& next) noexcept {
 }
 
 inline void Scheduler::switchTo(Fiber& next) noexcept {
-  if (!FiberMachine::of(next).stack && !prepareToRun(next)) return;
   FiberMachine& machine = FiberMachine::of(*currentFiber);
   saveState(machine);
   begin(next);
   switchContext(machine.context, FiberMachine::of(next).context);
 }
 
-inline Fiber& Scheduler::chooseNext() noexcept {
-  Task* const next = loop_.peekNext();
-  if (next == nullptr || next->run != &Fiber::resume) return *dispatcher_;
-  loop_.takeNext();
-  return static_cast<Fiber&>(*next);
-}
-
+// Written so that nothing but `this` is needed after a call: what lives across one is saved on the
+// stack, and every line of it that is touched counts.
 inline void Scheduler::switchAway() noexcept {
-  Fiber& self = *currentFiber;
-  if (&self == dispatcher_) becomeFiber();
-  for (;;) {
-    Fiber& next = chooseNext();
-    if (&next == &self) {
-      self.state_ = Fiber::State::running;
-      return;
-    }
-    // A fiber whose stack is refused has ended, and another one is chosen.
-    if (!FiberMachine::of(next).stack && !prepareToRun(next)) continue;
-    switchTo(next);
-    return;
-  }
+  if (currentFiber == dispatcher_) [[unlikely]] becomeFiber();
+  Task* const task = loop_.peekNext();
+  if (task == nullptr || task->run != &Fiber::resume) return switchTo(*dispatcher_);
+  Fiber& next = static_cast<Fiber&>(*task);
+  if (!FiberMachine::of(next).isPrepared()) [[unlikely]] return switchToNew();
+  loop_.takeNext();
+  if (&next != currentFiber) return switchTo(next);
+  next.state_ = Fiber::State::running;
 }
 
 inline void Scheduler::yield() noexcept {
-  Fiber& self = *currentFiber;
-  if (&self == dispatcher_) becomeFiber();
-  self.state_ = Fiber::State::ready;
-  loop_.enqueue(self);
+  if (currentFiber == dispatcher_) [[unlikely]] becomeFiber();
+  makeReady(*currentFiber);
   switchAway();
 }
 

@@ -12,6 +12,7 @@ NoSwitchScope::NoSwitchScope(std::source_location at) : at_(at) {
   outer_ = fiber.noSwitchPlace;
   fiber.noSwitchPlace = &at_;
   ++fiber.noSwitchDepth;
+  fiber.markPending();
 }
 
 NoSwitchScope::~NoSwitchScope() {

@@ -125,7 +125,14 @@ struct Mutex::Grant final : detail::SignalNode {
   }
   Mutex& mutex;
   detail::Fiber& fiber;
-  detail::Waiter<bool> waiter{{"Mutex::lock", nullptr, nullptr}};
+  static std::string holder(const void* fiber) {
+    return "held by " + static_cast<const detail::Fiber*>(fiber)->describe();
+  }
+  // Who holds it may change while this waits; who held it last is told as long as it lives.
+  detail::Waiter<bool> waiter{{"Mutex::lock", &mutex, [](const void* m) {
+                                 const auto* owner = static_cast<const Mutex*>(m)->owner_;
+                                 return owner == nullptr ? std::string("free") : holder(owner);
+                               }}};
 };
 
 bool Mutex::lock(Duration timeout) {
@@ -203,7 +210,8 @@ bool Condition::wait(Mutex& mutex, Duration timeout) {
   };
   const Relock relock{mutex};
   mutex.unlock();
-  return detail::waitForSignal(waiters_, {"Condition::wait", this, nullptr}, timeout);
+  // A notification is as good as a permit: one that came before a kill is not lost with the waiter.
+  return detail::waitForPermit(waiters_, {"Condition::wait", this, nullptr}, timeout);
 }
 
 void Condition::notifyOne() noexcept {

@@ -30,6 +30,7 @@ Timeout::Timeout(Duration wait, std::exception_ptr error, std::source_location a
       at_(at),
       error_(std::move(error)) {
   blow_.shieldDepth = fiber_.shieldDepth;
+  blow_.insideHandler = fiber_.handlesKill();
   blow_.unwindDepth = detail::Scheduler::current()->exceptionsNow().uncaught;
   if (wait != kForever) detail::armOnCurrentLoop(bell_, wait);
 }

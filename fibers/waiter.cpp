@@ -19,8 +19,9 @@ bool WaiterCore::wakeCore() noexcept {
 
 void WaiterCore::parkCore(bool carriesValue, void* context, OnCancel (*onCancel)(void*)) {
   if (state_ == State::woken) return;
+  Scheduler::current()->giveIdentity();
   Fiber& self = *currentFiber;
-  if (self.noSwitchDepth > 0 && onCancel(context) == OnCancel::leave) self.requireMayPark();
+  if (self.noSwitchDepth > 0 && onCancel(context) == OnCancel::leave) self.requireMayPark(reason_.verb);
   if (self.hasPending() && self.somethingMayStrike()) {
     cancelAsked_ = true;
     if (onCancel(context) == OnCancel::leave) {
@@ -50,17 +51,12 @@ void checkpoint() {
   Fiber* const self = currentFiber;
   if (self == nullptr) Fiber::current("a call that may switch");
   Scheduler& scheduler = *Scheduler::current();
-  if (scheduler.isForked()) refuseForked();
+  // A callback is a fiber from here on: one that the closing of the run has killed, perhaps.
+  scheduler.giveIdentity();
   self->throwPending();
   if (scheduler.spendBudget() || self->noSwitchDepth > 0) return;
   scheduler.yield();
   self->throwPending();
-}
-
-void refuseForked() {
-  throw Error(std::errc::owner_dead,
-              "this process is a forked child and the loop is its parent's: call "
-              "plait::afterForkInChild() first, or exec");
 }
 
 }  // namespace plait::detail

@@ -28,9 +28,9 @@ std::int32_t Descriptor::await(Op& op, const char* what) {
   }
   op.descriptor = number_;
   struct User {
-    Descriptor& descriptor;
     explicit User(Descriptor& d) : descriptor(d) { descriptor.enter(); }
     ~User() { descriptor.leave(); }
+    Descriptor& descriptor;
   };
   const User user(*this);
   const std::int32_t result = detail::await(op, what);

@@ -57,17 +57,16 @@ std::string reasonOf(const std::exception_ptr& error) {
 
 }  // namespace
 
-std::vector<Address> interleaveFamilies(std::vector<Address> addresses) {
-  if (addresses.empty()) return addresses;
-  const Family first = addresses.front().family();
-  const auto middle =
-      std::stable_partition(addresses.begin(), addresses.end(),
-                            [first](const Address& each) { return each.family() == first; });
+std::vector<Address> interleaveFamilies(std::span<const Address> addresses) {
+  std::vector<Address> mine, others;
+  for (const Address& each : addresses) {
+    (each.family() == addresses.front().family() ? mine : others).push_back(each);
+  }
   std::vector<Address> result;
   result.reserve(addresses.size());
-  for (auto mine = addresses.begin(), other = middle; mine != middle || other != addresses.end();) {
-    if (mine != middle) result.push_back(*mine++);
-    if (other != addresses.end()) result.push_back(*other++);
+  for (std::size_t i = 0; i < std::max(mine.size(), others.size()); ++i) {
+    if (i < mine.size()) result.push_back(mine[i]);
+    if (i < others.size()) result.push_back(others[i]);
   }
   return result;
 }

@@ -13,12 +13,19 @@
 
 namespace plait::net {
 
+struct Server::Shared {
+  Shared(Handler h, std::size_t connections) : handler(std::move(h)), slots(connections) {}
+
+  Handler handler;
+  Semaphore slots;
+  ServerStatistics statistics;
+};
+
 Server::Server(Listener listener, Handler handler, ServerOptions options)
     : listener_(std::move(listener)),
-      handler_(std::move(handler)),
       options_(options),
-      acceptor_(std::make_unique<detail::Acceptor>(listener_.state().descriptor)),
-      slots_(options.connectionsMax) {
+      shared_(std::make_shared<Shared>(std::move(handler), options.connectionsMax)),
+      acceptor_(std::make_unique<detail::Acceptor>(listener_.state().descriptor)) {
   mayAccept_.set();
 }
 
@@ -55,52 +62,52 @@ void Server::serve() {
 void Server::acceptLoop() {
   Duration retry = kAcceptRetryMin;
   for (;;) {
-    slots_.acquire();
+    shared_->slots.acquire();
     mayAccept_.wait();
     const std::int32_t descriptor = acceptor_->next();
     if (descriptor >= 0) {
       retry = kAcceptRetryMin;
       serveOne(descriptor);
       // The last slot is taken: further clients shall wait in the kernel, not here.
-      if (slots_.available() == 0 || acceptor_->waiting() >= kAcceptedMax) acceptor_->disarm();
+      if (shared_->slots.available() == 0 || acceptor_->waiting() >= kAcceptedMax) acceptor_->disarm();
       continue;
     }
-    slots_.release();
+    shared_->slots.release();
     if (!listener_.isOpen()) return;
     if (descriptor == -ECONNABORTED || descriptor == -EPROTO) continue;
     // No descriptor or memory left: the clients wait in the backlog until a handler has ended.
-    ++statistics_.acceptErrors;
+    ++shared_->statistics.acceptErrors;
     sleep(retry);
     retry = std::min(retry * 2, kAcceptRetryMax);
   }
 }
 
 void Server::serveOne(int descriptor) {
-  ++statistics_.accepted;
+  ++shared_->statistics.accepted;
   // The slot is given back when the fiber has ended in any way, killed before its start included.
   struct Slot {
-    explicit Slot(Server& s) noexcept : server(&s) {}
-    Slot(Slot&& other) noexcept : server(std::exchange(other.server, nullptr)) {}
+    explicit Slot(std::shared_ptr<Shared> s) noexcept : shared(std::move(s)) {}
+    Slot(Slot&&) noexcept = default;
     ~Slot() {
-      if (server != nullptr) server->slots_.release();
+      if (shared) shared->slots.release();
     }
-    Server* server;
+    std::shared_ptr<Shared> shared;
   };
   handlers_.add(plait::spawn({.name = {}, .stackBytes = options_.stackBytes},
-                             [this, stream = SocketStream(descriptor), slot = Slot(*this)]() mutable {
-                               handle(stream);
+                             [slot = Slot(shared_), stream = SocketStream(descriptor)]() mutable {
+                               handle(*slot.shared, stream);
                              }));
 }
 
-void Server::handle(SocketStream& stream) {
+void Server::handle(Shared& shared, SocketStream& stream) {
   try {
-    handler_(stream);
+    shared.handler(stream);
   } catch (const ConnectionClosed&) {
     // The peer has gone. That is how connections end.
   } catch (const Cancellation&) {
     throw;
   } catch (...) {
-    ++statistics_.failed;
+    ++shared.statistics.failed;
     std::string who = "the handler of " + stream.describe();
     reportError(std::move(who), std::current_exception());
   }
@@ -115,6 +122,8 @@ void Server::stop() {
     for (const AnyGreenlet& each : handlers_.greenlets()) {
       if (each == current()) return;
     }
+    // Somebody cannot wait any longer: the grace of the stop under way ends.
+    if (options_.stopGrace <= Duration::zero()) handlers_.requestKill();
     stopped_.wait();
     return;
   }
@@ -126,7 +135,9 @@ void Server::stop() {
   listener_.close();
   const AnyGreenlet self = current();
   handlers_.discard(self);  // a handler that stops its server is not waited for
-  if (!handlers_.join(options_.stopGrace)) handlers_.kill();
+  if (options_.stopGrace <= Duration::zero() || !handlers_.join(options_.stopGrace)) {
+    handlers_.kill();
+  }
   stopped_.set();
 }
 
@@ -148,7 +159,7 @@ void Server::stopAccepting() {
 void Server::startAccepting() { mayAccept_.set(); }
 
 ServerStatistics Server::statistics() const noexcept {
-  ServerStatistics result = statistics_;
+  ServerStatistics result = shared_->statistics;
   result.connections = handlers_.size();
   return result;
 }

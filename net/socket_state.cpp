@@ -45,12 +45,14 @@ std::size_t SocketState::readSome(MutableBytes into, std::error_code& error) {
 // The right to write, handed from one writer to the next in the order in which they came.
 class SocketState::WriteTurn final {
  public:
-  explicit WriteTurn(SocketState& state) : state_(state) {
-    if (std::exchange(state.writing_, true)) {
-      plait::detail::checkpoint();
-      // A permit that was handed over is kept; a kill then strikes at the first send.
-      plait::detail::waitForPermit(state.writers_, {"a turn to write", &state, nullptr}, kForever);
+  explicit WriteTurn(SocketState& state) : user_(state.descriptor), state_(state) {
+    if (!state.writing_) {
+      state.writing_ = true;
+      return;
     }
+    plait::detail::checkpoint();
+    // A permit that was handed over is kept; a kill then strikes at the first send.
+    plait::detail::waitForPermit(state.writers_, {"a turn to write", &state, nullptr}, kForever);
   }
   WriteTurn(const WriteTurn&) = delete;
   WriteTurn& operator=(const WriteTurn&) = delete;
@@ -63,6 +65,13 @@ class SocketState::WriteTurn final {
   }
 
  private:
+  // close() waits also for those who wait for their turn, so the stream may go as soon as it returns.
+  struct User {
+    explicit User(plait::detail::Descriptor& d) : descriptor(d) { descriptor.enter(); }
+    ~User() { descriptor.leave(); }
+    plait::detail::Descriptor& descriptor;
+  };
+  const User user_;
   SocketState& state_;
 };
 

@@ -48,6 +48,8 @@ Task* Inbox::close() noexcept {
   return left == &closedMark ? nullptr : left;
 }
 
+void Inbox::abandon() noexcept { head_.store(&closedMark, std::memory_order_seq_cst); }
+
 bool Inbox::isClosed() const noexcept {
   return head_.load(std::memory_order_acquire) == &closedMark;
 }

@@ -62,6 +62,7 @@ void runCallback(Loop& loop, UniqueFunction<void()>& function, const std::source
                 std::current_exception());
   }
   loop.callbackPlace = nullptr;
+  if (loop.owner() != nullptr) loop.owner()->onCallbackEnd();
 }
 
 Loop::Loop(std::unique_ptr<Kernel> kernel)
@@ -161,10 +162,14 @@ void Loop::beginTurn() noexcept {
 
 bool Loop::beginTurnQuickly() noexcept {
   // `timersFired_` here means that the driver itself is parked between two timers of this turn.
-  if (ready_.size() == 0 || timersFired_ || sinceClock_ >= kTasksPerClock || stopped_ ||
-      wheel_.bound() <= clock_ || kernel_->hasWork() || inbox_->hasMail()) {
+  if (ready_.size() == 0 || timersFired_ || stopped_ || kernel_->hasWork() || inbox_->hasMail()) {
     return false;
   }
+  if (sinceClock_ >= kTasksPerClock) {
+    clock_ = kernel_->now();
+    sinceClock_ = 0;
+  }
+  if (wheel_.bound() <= clock_) return false;
   beginTurn();
   return true;
 }
@@ -183,13 +188,18 @@ LoopStatistics Loop::statistics() const noexcept {
   return result;
 }
 
-void Loop::restartAfterFork(std::unique_ptr<Kernel> kernel) {
+void Loop::restartAfterFork(std::unique_ptr<Kernel> kernel, const void* from, const void* to) {
   registry::remove(*inbox_);
+  inbox_->abandon();
   kernel_->abandonAfterFork();
   kernel_ = std::move(kernel);
   // Tasks, timers and mail belong to fibers and callbacks of the parent: forgotten, not destroyed.
   new (&ready_) TaskQueue();
-  new (&wheel_) TimerWheel(kernel_->now());
+  TimerLink kept;
+  while (Timer* timer = wheel_.popAny()) {
+    if (timer >= from && timer < to) wheel_.keep(*timer, kept);
+  }
+  wheel_.armAll(kept);
   inbox_ = std::make_shared<Inbox>(*kernel_);
   registry::add(inbox_);
   remaining_ = 0;

@@ -10,8 +10,8 @@
 #include <memory>
 
 #include "plait/detail/pool_job.h"
-#include "plait/thread_pool.h"
 #include "plait/detail/raw.h"
+#include "plait/thread_pool.h"
 
 namespace plait::detail {
 

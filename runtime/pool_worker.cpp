@@ -11,12 +11,14 @@
 namespace plait::detail {
 namespace {
 
-// `thread` has nothing more to do but to destroy the thread-locals of its jobs.
+// `thread` has nothing more to do but to destroy the thread-locals of its jobs. Not by
+// pthread_join, which blocks in libc.
 void join(pthread_t thread) noexcept {
-  constexpr Duration kNap = std::chrono::microseconds(20);
+  constexpr Duration kNapMax = std::chrono::milliseconds(1);
   const std::atomic<std::uint32_t> nobodyWakes{0};
-  while (::pthread_tryjoin_np(thread, nullptr) != 0) {
-    raw::futexWait(nobodyWakes, 0, after(raw::monotonicNow(), kNap));
+  for (Duration nap = std::chrono::microseconds(10); ::pthread_tryjoin_np(thread, nullptr) != 0;
+       nap = std::min(2 * nap, kNapMax)) {
+    raw::futexWait(nobodyWakes, 0, after(raw::monotonicNow(), nap));
   }
 }
 

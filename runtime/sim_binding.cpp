@@ -57,6 +57,7 @@ std::int32_t Network::bindPath(Description& socket, Address address) {
     const std::string abstract = '\0' + std::string(name);
     if (!paths_.contains(abstract)) address.path = abstract;
   }
+  if (address.path.empty()) return -ENOSPC;
   if (!paths_.try_emplace(address.path, socket.weak_from_this()).second) return -EADDRINUSE;
   socket.local = address;
   socket.bound = true;

@@ -22,7 +22,7 @@ struct Event {
   Op* op = nullptr;  // all but retry
   std::uint64_t flight = 0;
   std::shared_ptr<Description> target{};  // retry
-  std::int32_t result = 0;              // tell
+  std::int32_t result = 0;                // tell
   bool more = false;
   Place place{};
   std::uint64_t order = 0;

@@ -149,7 +149,6 @@ Outcome Network::send(Description& socket, Pieces& pieces, std::uint32_t flags) 
     // Only the answer to a first segment tells a tcp socket that its peer is gone.
     if (!socket.isTcp() || !socket.connected) return ended(pieces, -EPIPE);
     socket.connected = false;
-    pieces.done = pieces.total;
     return static_cast<std::int32_t>(pieces.total);
   }
   const std::size_t wanted = pieces.total - pieces.done;

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <bit>
 
-// A timer lives at the level of the highest bit in which its deadline differs from the time elapsed,
-// in the slot that those six bits of the deadline name. When elapsed reaches the start of a slot of a
-// higher level, its timers move down. All timers of a slot at level 0 share one deadline, and a slot is
-// appended to, so equal deadlines keep their order: a timer can reach level 0 directly only after the
-// slot above has been moved down.
+// A timer lives at the level of the highest bit in which its deadline differs from the time
+// elapsed, in the slot that those six bits of the deadline name. When elapsed reaches the start of
+// a slot of a higher level, its timers move down. All timers of a slot at level 0 share one
+// deadline, and a slot is appended to, so equal deadlines keep their order: a timer can reach level
+// 0 directly only after the slot above has been moved down.
 
 namespace plait::detail {
 
@@ -47,7 +47,8 @@ bool TimerWheel::nearest(std::uint64_t& start, int& level, int& slot) const noex
     // Slots behind the current one cannot be occupied: their timers would stand on a higher level.
     slot = std::countr_zero(occupied_[level]);
     const int shift = level * kBits;
-    const std::uint64_t above = shift + kBits >= 64 ? 0 : elapsed_ >> (shift + kBits) << (shift + kBits);
+    const std::uint64_t above =
+        shift + kBits >= 64 ? 0 : elapsed_ >> (shift + kBits) << (shift + kBits);
     start = above | static_cast<std::uint64_t>(slot) << shift;
     return true;
   }
@@ -86,6 +87,14 @@ Timer* TimerWheel::popDue() noexcept {
   Timer& timer = static_cast<Timer&>(*due_.next);
   timer.unlink();
   return &timer;
+}
+
+void TimerWheel::armAll(TimerLink& list) noexcept {
+  while (list.isLinked()) {
+    Timer& timer = static_cast<Timer&>(*list.next);
+    timer.unlink();
+    arm(timer, timer.deadline_);
+  }
 }
 
 Timer* TimerWheel::popAny() noexcept {

@@ -69,9 +69,10 @@ Ring::Ring(std::size_t entries) {
   map();
   enterDescriptor_ = descriptor_;
   enterFlags_ = IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG;
-  if ((parameters_.features & kFeatureNoIowait) != 0 && !isMasked("no_iowait")) {
-    enterFlags_ |= kEnterNoIowait;
-    info_.features.emplace_back("no_iowait");
+  if ((parameters_.features & kFeatureNoIowait) != 0) {
+    const bool masked = isMasked("no_iowait");
+    if (!masked) enterFlags_ |= kEnterNoIowait;
+    (masked ? info_.masked : info_.features).emplace_back("no_iowait");
   }
   probeOperations();
   registerAndClose();

@@ -36,6 +36,9 @@ struct StreamKind {
   std::function<StreamPair()> make;
   // Ends `a` so that the peer sees a reset; empty where there is no such thing.
   std::function<void(StreamPair&)> reset = {};
+  // Of the sim kernel. Where transfers are short and late, cases about single turns are left out.
+  SimOptions sim = SimOptions::calm();
+  bool isHostile() const { return sim.shortTransfers; }
 };
 
 // Adds a kind for as long as the program runs: for globals.

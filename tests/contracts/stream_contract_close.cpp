@@ -15,7 +15,7 @@ namespace {
 using net::Stream;
 
 // The calls of a closed stream, by name.
-const std::vector<std::pair<const char*, void (*)(Stream&)>> kCalls = {
+const std::vector<std::pair<std::string, void (*)(Stream&)>> kCalls = {
     {"readSome", [](Stream& stream) { readOnce(stream); }},
     {"readSome of nothing", [](Stream& stream) { stream.readSome(net::MutableBytes()); }},
     {"writeAll", [](Stream& stream) { stream.writeAll("x"); }},
@@ -72,10 +72,15 @@ STREAM_CASE("close completes although its caller is killed meanwhile [IO-15]") {
   auto reader = spawn([&] { CHECK_THROWS_AS(readOnce(*pair.a), ConnectionClosed); });
   settle();
 
-  auto closer = spawn([&] { pair.a->close(); });
+  bool hasClosed = false;
+  auto closer = spawn([&] {
+    pair.a->close();
+    hasClosed = true;
+  });
   yield();
   closer.kill();
 
+  CHECK(hasClosed);
   CHECK_FALSE(pair.a->isOpen());
   CHECK(reader.join(Duration::zero()));
   CHECK(readOnce(*pair.b) == "");
@@ -187,7 +192,9 @@ STREAM_CASE("the overloads with an error code tell by the code, and clear it on 
   CHECK_FALSE(error);
   std::array<std::byte, 8> bytes{};
   error = std::make_error_code(std::errc::io_error);
-  CHECK(pair.b->readSome(bytes, error) == 3);
+  const std::size_t count = pair.b->readSome(bytes, error);
+  CHECK(count >= 1);
+  CHECK(count <= 3);
   CHECK_FALSE(error);
 
   pair.b->close();

@@ -22,7 +22,7 @@ STREAM_CASE("a killed reader leaves the stream usable by the next reader [IO-8] 
 
   pair.a->writeAll("for the next");
 
-  CHECK(readOnce(*pair.b) == "for the next");
+  CHECK(readExactly(*pair.b, 12) == "for the next");
 }
 
 STREAM_CASE("a reader killed in the turn in which bytes arrive loses none [IO-8] [KILL-15]") {
@@ -74,7 +74,7 @@ STREAM_CASE("a kill that waits strikes before the read takes anything [KILL-12]"
   reader.join();
 
   CHECK(reader.isKilled());
-  CHECK(readOnce(*pair.b) == "still there");
+  CHECK(readExactly(*pair.b, 11) == "still there");
 }
 
 STREAM_CASE("a kill that waits strikes before the write sends anything [IO-10] [KILL-12]") {
@@ -87,7 +87,7 @@ STREAM_CASE("a kill that waits strikes before the write sends anything [IO-10] [
 
   pair.a->writeAll("still whole");
 
-  CHECK(readOnce(*pair.b) == "still whole");
+  CHECK(readExactly(*pair.b, 11) == "still whole");
 }
 
 STREAM_CASE("a writer killed in the middle breaks the stream, and the next is told why [IO-10]") {
@@ -104,7 +104,7 @@ STREAM_CASE("a writer killed in the middle breaks the stream, and the next is to
 
   CHECK(message.find("interrupted after") != std::string::npos);
   CHECK(error);
-  CHECK(readOnce(*pair.a) == "the other direction");
+  CHECK(readExactly(*pair.a, 19) == "the other direction");
   pair.a->close();
   const std::string received = readAll(*pair.b);
   const bool isPrefix = received == sent.substr(0, received.size());

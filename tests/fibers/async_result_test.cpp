@@ -106,7 +106,8 @@ FIBER_TEST("setting an AsyncResult again throws, and the first result stays [EVE
   CHECK_FALSE(error.isSuccessful());
 }
 
-FIBER_TEST_ON("sim", "set, kill and the period's end in one turn leave the result intact [EVENT-5]") {
+FIBER_TEST_ON("sim",
+              "set, kill and the period's end in one turn leave the result intact [EVENT-5]") {
   for (const std::string& order : allOrders("skx")) {
     CAPTURE(order);
     AsyncResult<int> result;

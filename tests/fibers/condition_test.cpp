@@ -94,7 +94,8 @@ FIBER_TEST("a fiber killed in Condition::wait holds the mutex while it unwinds [
   CHECK_FALSE(mutex.isLocked());
 }
 
-FIBER_TEST_ON("sim", "a Condition's period that runs out gives false, with the mutex held [LOCK-7]") {
+FIBER_TEST_ON("sim",
+              "a Condition's period that runs out gives false, with the mutex held [LOCK-7]") {
   Mutex mutex;
   Condition condition;
   const std::lock_guard guard(mutex);
@@ -179,7 +180,8 @@ FIBER_TEST_ON("sim", "a notification just before a Timeout strikes is not lost e
   CHECK(order.size() == 1);
 }
 
-FIBER_TEST_ON("sim", "notify, kill and the period's end in one turn: the first one counts [LOCK-7]") {
+FIBER_TEST_ON("sim",
+              "notify, kill and the period's end in one turn: the first one counts [LOCK-7]") {
   for (const std::string& order : allOrders("nkx")) {
     CAPTURE(order);
     Mutex mutex;

@@ -120,7 +120,8 @@ FIBER_TEST_ON("sim", "wait(period) tells whether the event was set in time [EVEN
   CHECK(now() == start + 3s);
 }
 
-FIBER_TEST("wait() with a period that is over already returns false and leaves no trace [EVENT-4]") {
+FIBER_TEST(
+    "wait() with a period that is over already returns false and leaves no trace [EVENT-4]") {
   Event event;
 
   CHECK_FALSE(event.wait(0s));
@@ -153,7 +154,8 @@ FIBER_TEST("a fiber killed while it waits leaves the event to the others [EVENT-
   CHECK(order == "ab");
 }
 
-FIBER_TEST_ON("sim", "set, kill and the period's end in one turn: a kill wins, else the first [EVENT-4]") {
+FIBER_TEST_ON("sim",
+              "set, kill and the period's end in one turn: a kill wins, else the first [EVENT-4]") {
   for (const std::string& order : allOrders("skx")) {
     CAPTURE(order);
     Event event;
@@ -170,7 +172,8 @@ FIBER_TEST_ON("sim", "set, kill and the period's end in one turn: a kill wins, e
   }
 }
 
-FIBER_TEST_ON("sim", "a Timeout around wait() strikes, and the event can be waited for again [EVENT-4]") {
+FIBER_TEST_ON("sim",
+              "a Timeout around wait() strikes, and the event can be waited for again [EVENT-4]") {
   Event event;
   CHECK_THROWS_AS(withTimeout(1s, [&] { event.wait(); }), TimeoutError);
 

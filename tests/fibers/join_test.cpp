@@ -218,6 +218,22 @@ FIBER_TEST_ON("sim", "a killed joinAll leaves nothing behind [SPAWN-14] [SPAWN-1
   CHECK(joinAll(all).size() == 2);
 }
 
+FIBER_TEST_ON("sim", "iwait yields greenlets as they end, those that had before first [SPAWN-16]") {
+  const auto order = [](const auto& greenlets) {
+    std::string ended;
+    if constexpr (requires { iwait(greenlets); }) {
+      for (const AnyGreenlet& greenlet : iwait(greenlets)) ended += greenlet.name() + " ";
+    }
+    return ended;
+  };
+  std::vector<AnyGreenlet> all{valueAfter(3ms, 0), valueAfter(1ms, 1), valueAfter(2ms, 2)};
+  for (std::size_t i = 0; i < all.size(); ++i) all[i].setName(std::to_string(i));
+  all[1].join();
+
+  CHECK(order(all) == "1 2 0 ");
+  CHECK(order(all) == "0 1 2 ");
+}
+
 FIBER_TEST_ON("sim", "joinAll asked to raise throws the error that came first in time [SPAWN-17]") {
   const TimePoint start = now();
   const std::vector<Greenlet<int>> all{failAfter(3ms, "late"), valueAfter(1ms, 1),

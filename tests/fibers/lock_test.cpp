@@ -141,7 +141,8 @@ FIBER_TEST("unlocking a Mutex that another fiber holds throws and changes nothin
   CHECK_FALSE(mutex.isLocked());
 }
 
-FIBER_TEST("unlocking a RecursiveMutex that another fiber holds throws and changes nothing [LOCK-6]") {
+FIBER_TEST(
+    "unlocking a RecursiveMutex that another fiber holds throws and changes nothing [LOCK-6]") {
   RecursiveMutex mutex;
   CHECK_THROWS_AS(mutex.unlock(), std::logic_error);
   mutex.lock();
@@ -182,7 +183,8 @@ FIBER_TEST("a callback holds a Mutex under an identity of its own [LOCK-6]") {
   done.wait();
 }
 
-FIBER_TEST("a call that would park inside a NoSwitchScope fails and names scope and fiber [LOCK-8]") {
+FIBER_TEST(
+    "a call that would park inside a NoSwitchScope fails and names scope and fiber [LOCK-8]") {
   const auto watched = spawn({.name = "watched", .stackBytes = 0}, [] {
     Event event;
     const int line = __LINE__ + 1;
@@ -204,7 +206,8 @@ FIBER_TEST("what a NoSwitchScope says names the call that would have parked [LOC
   CHECK(messageOf([&] { sleep(1s); }).find("sleep") != std::string::npos);
 }
 
-FIBER_TEST("every call that parks is refused in a NoSwitchScope and leaves nothing behind [LOCK-8]") {
+FIBER_TEST(
+    "every call that parks is refused in a NoSwitchScope and leaves nothing behind [LOCK-8]") {
   Event event;
   Semaphore semaphore(0);
   Mutex mutex;

@@ -44,7 +44,9 @@ std::string expected(char first, const std::string& served) {
 
 }  // namespace
 
-FIBER_TEST_ON("sim", "put, kill, close and the period's end in one turn: the getter's first counts [QUEUE-9]") {
+FIBER_TEST_ON(
+    "sim",
+    "put, kill, close and the period's end in one turn: the getter's first counts [QUEUE-9]") {
   for (const std::size_t capacity : {0, 1}) {
     for (const std::string& order : allOrders("pkcx")) {
       CAPTURE(capacity);
@@ -74,7 +76,9 @@ FIBER_TEST_ON("sim", "put, kill, close and the period's end in one turn: the get
   }
 }
 
-FIBER_TEST_ON("sim", "get, kill, close and the period's end in one turn: the putter's first counts [QUEUE-8]") {
+FIBER_TEST_ON(
+    "sim",
+    "get, kill, close and the period's end in one turn: the putter's first counts [QUEUE-8]") {
   for (const std::size_t capacity : {0, 1}) {
     for (const std::string& order : allOrders("gkcx")) {
       CAPTURE(capacity);

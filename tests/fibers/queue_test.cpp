@@ -85,7 +85,8 @@ FIBER_TEST("a putter that leaves the line lets those behind it keep their order 
   CHECK_FALSE(queue.tryGet());
 }
 
-FIBER_TEST_ON("sim", "put(item, period) into a full queue gives up, and the item is not in it [QUEUE-3]") {
+FIBER_TEST_ON("sim",
+              "put(item, period) into a full queue gives up, and the item is not in it [QUEUE-3]") {
   Queue<int> queue(1);
   queue.put(1);
   const TimePoint start = now();
@@ -112,7 +113,8 @@ FIBER_TEST_ON("sim", "get(period) from an empty queue gives up and takes nothing
   CHECK(queue.get(1s) == 1);
 }
 
-FIBER_TEST_ON("sim", "a Timeout around get() takes nothing, around put() leaves nothing [QUEUE-3]") {
+FIBER_TEST_ON("sim",
+              "a Timeout around get() takes nothing, around put() leaves nothing [QUEUE-3]") {
   Queue<int> queue(1);
   CHECK_THROWS_AS(withTimeout(1s, [&] { queue.get(); }), TimeoutError);
   queue.put(1);
@@ -122,7 +124,8 @@ FIBER_TEST_ON("sim", "a Timeout around get() takes nothing, around put() leaves 
   CHECK_FALSE(queue.tryGet());
 }
 
-FIBER_TEST("tryPut() and tryGet() in callbacks make parked peers ready and never switch [QUEUE-4]") {
+FIBER_TEST(
+    "tryPut() and tryGet() in callbacks make parked peers ready and never switch [QUEUE-4]") {
   Queue<int> queue(1);
   int got = 0;
   auto getter = spawn([&] { got = queue.get(); });

@@ -33,9 +33,9 @@ struct Befallen {
   bool isKilled = false;
 };
 
-// Parks a fiber in `wait` and then does to it, in the turn in which its period ends, what the letters
-// say: 'x' is the end of the period itself, 'k' a kill, any other is left to `act`. After `wait` the
-// fiber makes one more call that may switch. Needs the virtual clock.
+// Parks a fiber in `wait` and then does to it, in the turn in which its period ends, what the
+// letters say: 'x' is the end of the period itself, 'k' a kill, any other is left to `act`. After
+// `wait` the fiber makes one more call that may switch. Needs the virtual clock.
 inline Befallen befall(std::string_view order, const std::function<void(char)>& act,
                        const std::function<std::string(Duration)>& wait) {
   using namespace std::chrono_literals;

@@ -161,14 +161,17 @@ FIBER_TEST("a permit handed over before the kill is kept, and the kill strikes l
   CHECK(semaphore.available() == 1);
 }
 
-FIBER_TEST_ON("sim", "release, kill and the period's end in one turn: the first one counts [LOCK-4]") {
+FIBER_TEST_ON("sim",
+              "release, kill and the period's end in one turn: the first one counts [LOCK-4]") {
   for (const std::string& order : allOrders("rkx")) {
     CAPTURE(order);
     Semaphore semaphore(0);
 
     const Befallen waiter = befall(
         order, [&](char) { semaphore.release(); },
-        [&](Duration period) { return std::string(semaphore.acquire(period) ? "permit" : "late"); });
+        [&](Duration period) {
+          return std::string(semaphore.acquire(period) ? "permit" : "late");
+        });
 
     const bool hasPermit = order[0] == 'r';
     CHECK(waiter.outcome == (hasPermit ? "permit" : order[0] == 'x' ? "late" : ""));

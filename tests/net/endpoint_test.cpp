@@ -152,8 +152,8 @@ TEST_CASE("the caret stands under its character whatever the text is made of") {
       EndpointUse::connect);
   CHECK(international.at == 5);
   CHECK(international.why.find("xn--") != std::string::npos);
-  const Fault behind = faultOf("unix\xc3\xbc:x", EndpointUse::connect);
-  CHECK(behind.at == 0);
+  const Fault behind = faultOf("tcp:b\xc3\xbc:80x", EndpointUse::connect);
+  CHECK(behind.at == 9);
   const Fault control = faultOf("tcp:a\tb\n:80", EndpointUse::connect);
   CHECK(control.shown == "tcp:a?b?:80");
   CHECK(control.at == 5);

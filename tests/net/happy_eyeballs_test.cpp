@@ -96,11 +96,11 @@ void runOnSim(F f) {
 }  // namespace
 
 TEST_CASE("families take turns, beginning with that of the first address [IO-21]") {
-  CHECK(interleaveFamilies({kA, kB, kC, kV, kW}) == std::vector{kA, kV, kB, kW, kC});
-  CHECK(interleaveFamilies({kV, kA, kB, kC}) == std::vector{kV, kA, kB, kC});
-  CHECK(interleaveFamilies({kV, kW, kA, kB}) == std::vector{kV, kA, kW, kB});
-  CHECK(interleaveFamilies({kA, kB}) == std::vector{kA, kB});
-  CHECK(interleaveFamilies({}).empty());
+  CHECK(interleaveFamilies(std::vector{kA, kB, kC, kV, kW}) == std::vector{kA, kV, kB, kW, kC});
+  CHECK(interleaveFamilies(std::vector{kV, kA, kB, kC}) == std::vector{kV, kA, kB, kC});
+  CHECK(interleaveFamilies(std::vector{kV, kW, kA, kB}) == std::vector{kV, kA, kW, kB});
+  CHECK(interleaveFamilies(std::vector{kA, kB}) == std::vector{kA, kB});
+  CHECK(interleaveFamilies(std::vector<Address>()).empty());
 }
 
 TEST_CASE("an address that answers at once is the only one tried") {
@@ -146,6 +146,16 @@ TEST_CASE("the next address is tried at once when one has failed [IO-21]") {
 
     CHECK(socket.peer() == kC);
     CHECK(log.starts == std::vector<Log::Start>{{kA, 0ms}, {kB, 0ms}, {kC, 100ms}});
+  });
+}
+
+TEST_CASE("an address of the other family is tried second [IO-21]") {
+  runOnSim([] {
+    Log log;
+
+    CHECK_THROWS_AS(connectFirst(std::vector{kA, kB, kV}, kDelay, logged(log, refuse)), IoError);
+
+    CHECK(log.starts == std::vector<Log::Start>{{kA, 0ms}, {kV, 0ms}, {kB, 0ms}});
   });
 }
 

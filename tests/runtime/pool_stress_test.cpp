@@ -97,6 +97,7 @@ TEST_CASE("loops on four threads share a pool, each job ends or is withdrawn exa
 }
 
 TEST_CASE("pools made and destroyed over and over leave no thread behind [THREAD-10]") {
+  std::thread([] {}).join();  // a sanitizer may start a thread of its own with the first
   const auto tasks = threadsOfProcess();
   const int own = detail::registry::threads();
 
@@ -114,8 +115,9 @@ TEST_CASE("pools made and destroyed over and over leave no thread behind [THREAD
   }
   for (std::thread& thread : threads) thread.join();
 
-  // Fewer is possible: idle threads of the default pool may leave meanwhile.
-  CHECK(threadsOfProcess() <= tasks);
+  // Fewer is possible: idle threads of the default pool may leave meanwhile. A thread that has been
+  // joined is listed for a moment more.
+  waitUntil([&] { return threadsOfProcess() <= tasks; });
   CHECK(detail::registry::threads() <= own);
 }
 

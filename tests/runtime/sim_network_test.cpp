@@ -174,6 +174,7 @@ TEST_CASE("a socket without a name gets one of its own") {
   const Where first = world.name(one);
   const Where second = world.name(other);
   CHECK(first.length == sizeof(sa_family_t) + 6);
+  CHECK(second.length == first.length);
   CHECK(std::memcmp(&first.storage, &second.storage, first.length) != 0);
 }
 

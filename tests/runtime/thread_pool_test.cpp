@@ -111,6 +111,7 @@ TEST_CASE("a job elsewhere keeps its loop from believing that nothing is left") 
       Loop::current()->callSoon([] {});
       return true;
     }
+    void onCallbackEnd() noexcept override {}
     void onIdle() noexcept override { idle.open(); }
     void addTo(LoopStatistics&) const noexcept override {}
     bool isAsked = false;

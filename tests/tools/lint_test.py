@@ -35,9 +35,9 @@ CLEAN = {
     "runtime/loop.cpp": '#include "loop.h"\n\n#include "plait/detail/op.h"\n'
     "// Not a std::mutex.\nthread_local int current = 1'000'000;\n"
     'const char* text = "[=] sleep_for";\n',
-    "runtime/uring_kernel.cpp": "#include <liburing.h>\n",
+    "runtime/uring_compat.h": "#include <liburing.h>\n",
     "fibers/include/plait/spawn.h": '#include "plait/loop.h"\n\n#include <functional>\n',
-    "fibers/context.cpp": "#include <boost/context/detail/fcontext.hpp>\n",
+    "fibers/context.h": "#include <boost/context/detail/fcontext.hpp>\n",
     "net/include/plait/tcp.h": "#include <plait/spawn.h>\n",
     "net/tls/include/plait/tls.h": '#include "plait/tcp.h"\n',
     "net/tls/stream.cpp": '#include <openssl/ssl.h>\n#include "plait/tls.h"\n',

@@ -3,7 +3,9 @@
 // thread of their loop; they may outlive the run.
 #pragma once
 
+#include <cstddef>
 #include <exception>
+#include <memory>
 #include <source_location>
 #include <string>
 #include <type_traits>
@@ -164,6 +166,7 @@ auto makeGreenlet(F&& f, const SpawnOptions& options, const std::source_location
 // Arguments are captured by f, which may be move-only and is destroyed when the fiber ends.
 // Never switches. Throws: std::logic_error off a loop.
 template <class F>
+  requires std::is_invocable_v<std::decay_t<F>&>
 auto spawn(F&& f, std::source_location at = std::source_location::current()) {
   auto fiber = detail::makeGreenlet(std::forward<F>(f), {}, at);
   fiber->start();
@@ -171,6 +174,7 @@ auto spawn(F&& f, std::source_location at = std::source_location::current()) {
 }
 
 template <class F>
+  requires std::is_invocable_v<std::decay_t<F>&>
 auto spawn(const SpawnOptions& options, F&& f,
            std::source_location at = std::source_location::current()) {
   auto fiber = detail::makeGreenlet(std::forward<F>(f), options, at);
@@ -180,6 +184,7 @@ auto spawn(const SpawnOptions& options, F&& f,
 
 // The same, `wait` from now; a kill before that cancels it. Never switches.
 template <class F>
+  requires std::is_invocable_v<std::decay_t<F>&>
 auto spawnLater(Duration wait, F&& f, std::source_location at = std::source_location::current()) {
   auto fiber = detail::makeGreenlet(std::forward<F>(f), {}, at);
   fiber->startLater(wait);
@@ -203,6 +208,44 @@ std::vector<AnyGreenlet> joinAll(const std::vector<AnyGreenlet>& greenlets,
 void joinAllOrThrow(const std::vector<AnyGreenlet>& greenlets, Duration timeout = kForever);
 // Kills all at once, then waits for all. May switch. Throws: TimeoutError.
 void killAll(const std::vector<AnyGreenlet>& greenlets, Duration timeout = kForever);
+
+namespace detail {
+class EndCollector;
+}
+
+// What iwait() gives: greenlets in the order in which they end. Going on to the next may switch.
+class EndedGreenlets final {
+ public:
+  EndedGreenlets(const std::vector<AnyGreenlet>& greenlets, Duration timeout);
+  EndedGreenlets(EndedGreenlets&&) noexcept;
+  ~EndedGreenlets();
+
+  class Iterator final {
+   public:
+    explicit Iterator(EndedGreenlets* range) : range_(range) { ++*this; }
+    const AnyGreenlet& operator*() const;
+    Iterator& operator++();
+    bool operator!=(std::nullptr_t) const noexcept { return range_ != nullptr; }
+
+   private:
+    EndedGreenlets* range_;
+  };
+  Iterator begin() { return Iterator(this); }
+  std::nullptr_t end() const noexcept { return nullptr; }
+
+ private:
+  std::unique_ptr<detail::EndCollector> collector_;
+  std::size_t left_;
+  TimePoint deadline_;
+};
+
+// For `for (const AnyGreenlet& each : iwait(greenlets))`: those that have ended already come first; ends
+// when all have ended or the time is over. May switch.
+EndedGreenlets iwait(const std::vector<AnyGreenlet>& greenlets, Duration timeout = kForever);
+template <class T>
+EndedGreenlets iwait(const std::vector<Greenlet<T>>& greenlets, Duration timeout = kForever) {
+  return iwait(std::vector<AnyGreenlet>(greenlets.begin(), greenlets.end()), timeout);
+}
 
 template <class T>
 std::vector<AnyGreenlet> joinAll(const std::vector<Greenlet<T>>& greenlets,

@@ -54,15 +54,16 @@ class Group {
 
  protected:
   // The first that ended by an exception other than a kill, since it was taken last.
-  std::exception_ptr takeError() noexcept { return std::exchange(firstError_, nullptr); }
-  virtual void onError() noexcept {}
+  std::exception_ptr takeError() noexcept;
+  virtual void onError(const AnyGreenlet&) noexcept {}
 
  private:
   struct Member;
   void leave(Member& member) noexcept;
 
   std::unordered_map<detail::Fiber*, std::unique_ptr<Member>> members_;
-  std::exception_ptr firstError_;
+  AnyGreenlet firstFailed_;
+  int killers_ = 0;  // calls of kill() under way: new members are killed at once
   Event empty_;
 };
 
@@ -93,12 +94,31 @@ class Pool final : public Group {
   // that fails is thrown when all before it have ended. May switch.
   template <class Range, class F>
   auto map(Range&& items, F f) {
-    using T = std::invoke_result_t<F&, decltype(*std::begin(items))>;
-    std::vector<Greenlet<T>> running;
+    using Item = decltype(*std::begin(items));
+    using T = std::invoke_result_t<F&, Item>;
+    // They refer to this frame: none may outlive it, whatever ends it.
+    struct KillRest {
+      std::vector<Greenlet<T>> all;
+      ~KillRest() {
+        const CancelShield shield;
+        killAll(all);
+      }
+    } running;
     for (auto&& item : items) {
-      running.push_back(spawn([&f, &item]() -> T { return f(item); }));
+      // A range that makes its items gives each away; one that holds them lends them.
+      if constexpr (std::is_reference_v<Item>) {
+        running.all.push_back(spawn([&f, &item]() -> T { return f(item); }));
+      } else {
+        running.all.push_back(spawn([&f, own = std::move(item)]() mutable -> T { return f(std::move(own)); }));
+      }
     }
-    return collect(running);
+    if constexpr (std::is_void_v<T>) {
+      for (auto& greenlet : running.all) greenlet.get();
+    } else {
+      std::vector<T> results;
+      for (auto& greenlet : running.all) results.push_back(std::move(greenlet.get()));
+      return results;
+    }
   }
 
   std::size_t freeCount() const noexcept { return slots_->available(); }
@@ -117,30 +137,11 @@ class Pool final : public Group {
       std::shared_ptr<Semaphore> slots;
     };
     return Group::spawn(
-        [function = std::decay_t<F>(std::forward<F>(f)), slot = Slot(slots_)]() mutable {
+        // The slot first: copying the function may throw.
+        [slot = Slot(slots_), function = std::decay_t<F>(std::forward<F>(f))]() mutable {
           return std::invoke(function);
         },
         at);
-  }
-
-  template <class T>
-  static auto collect(std::vector<Greenlet<T>>& running) {
-    struct KillRest {
-      std::vector<Greenlet<T>>& all;
-      ~KillRest() {
-        // They refer to the caller's frame: none may outlive it.
-        const CancelShield shield;
-        killAll(all);
-      }
-    };
-    const KillRest killRest{running};
-    if constexpr (std::is_void_v<T>) {
-      for (auto& greenlet : running) greenlet.get();
-    } else {
-      std::vector<T> results;
-      for (auto& greenlet : running) results.push_back(std::move(greenlet.get()));
-      return results;
-    }
   }
 
   std::shared_ptr<Semaphore> slots_;  // shared with the greenlets, which outlive the pool
@@ -166,7 +167,10 @@ class TaskGroup final : private Group {
   void join();
 
  private:
-  void onError() noexcept override { requestKill(); }
+  void onError(const AnyGreenlet& failed) noexcept override {
+    failed.fiber().markObserved();
+    requestKill();
+  }
 };
 
 // Calls f(group) and joins the group; an error of f or of a greenlet kills the others and is thrown when

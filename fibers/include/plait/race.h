@@ -11,6 +11,7 @@
 #include <variant>
 
 #include "plait/group.h"
+#include "plait/timeout.h"
 
 namespace plait {
 namespace detail {
@@ -29,6 +30,44 @@ OrMonostate<std::invoke_result_t<F&>> callForValue(F& f) {
   }
 }
 
+// Functions of their own and not lambdas within a fold: clang 19 crashes on those.
+template <std::size_t I, class Results, class F>
+void spawnForAll(TaskGroup& group, Results& results, F& function) {
+  group.spawn([&results, &function] { std::get<I>(results).emplace(callForValue(function)); });
+}
+
+// What the functions of a race share.
+template <class Result>
+struct Race {
+  std::optional<Result> first;
+  std::exception_ptr error;
+  Event decided;
+};
+
+template <std::size_t I, class Result, class F>
+void spawnForRace(TaskGroup& group, Race<Result>& race, F& function) {
+  group.spawn([&race, &function] {
+    try {
+      auto value = callForValue(function);
+      if (!race.decided.isSet()) race.first.emplace(std::in_place_index<I>, std::move(value));
+    } catch (const TimeoutExpired& expired) {
+      // A Timeout of its own: its end is an error like any other.
+      if (!race.decided.isSet()) {
+        race.error = std::make_exception_ptr(TimeoutError(expired.message()));
+      }
+    } catch (const Cancellation&) {
+      if (!race.decided.isSet()) {
+        race.error = std::make_exception_ptr(GreenletKilled("a function of race() was killed"));
+        race.decided.set();
+      }
+      throw;
+    } catch (...) {
+      if (!race.decided.isSet()) race.error = std::current_exception();
+    }
+    race.decided.set();
+  });
+}
+
 }  // namespace detail
 
 // Calls each on a greenlet of its own and returns the results as a tuple (std::monostate for void). An
@@ -39,11 +78,13 @@ std::tuple<detail::OrMonostate<std::invoke_result_t<F&>>...> all(F&&... function
   std::tuple<std::optional<detail::OrMonostate<std::invoke_result_t<F&>>>...> results;
   TaskGroup group;
   [&]<std::size_t... I>(std::index_sequence<I...>) {
-    (group.spawn([&results, &functions] { std::get<I>(results).emplace(detail::callForValue(functions)); }),
-     ...);
+    (detail::spawnForAll<I>(group, results, functions), ...);
   }(std::index_sequence_for<F...>());
   group.join();
   return [&results]<std::size_t... I>(std::index_sequence<I...>) {
+    if (!(std::get<I>(results).has_value() && ...)) {
+      throw GreenletKilled("a function of all() was killed and has left no result");
+    }
     return std::tuple<detail::OrMonostate<std::invoke_result_t<F&>>...>(
         std::move(*std::get<I>(results))...);
   }(std::index_sequence_for<F...>());
@@ -55,32 +96,19 @@ std::tuple<detail::OrMonostate<std::invoke_result_t<F&>>...> all(F&&... function
 template <class... F>
 std::variant<detail::OrMonostate<std::invoke_result_t<F&>>...> race(F&&... functions) {
   using Result = std::variant<detail::OrMonostate<std::invoke_result_t<F&>>...>;
-  std::optional<Result> first;
+  detail::Race<Result> race;
   TaskGroup group;
-  Event decided;
-  std::exception_ptr error;
   [&]<std::size_t... I>(std::index_sequence<I...>) {
-    (group.spawn([&first, &decided, &error, &functions] {
-      try {
-        auto value = detail::callForValue(functions);
-        if (!decided.isSet()) first.emplace(std::in_place_index<I>, std::move(value));
-      } catch (const Cancellation&) {
-        throw;
-      } catch (...) {
-        if (!decided.isSet()) error = std::current_exception();
-      }
-      decided.set();
-    }),
-     ...);
+    (detail::spawnForRace<I>(group, race, functions), ...);
   }(std::index_sequence_for<F...>());
-  decided.wait();
+  race.decided.wait();
   {
     const CancelShield shield;
     group.requestKill();
     group.join();
   }
-  if (error) std::rethrow_exception(error);
-  return std::move(*first);
+  if (race.error) std::rethrow_exception(race.error);
+  return std::move(*race.first);
 }
 
 }  // namespace plait

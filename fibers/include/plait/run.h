@@ -34,7 +34,7 @@ void runMain(Fiber& main, const RunOptions& options);
 // Throws: what f throws; DeadlockError when nothing can wake any fiber any more; GreenletKilled if f's
 // greenlet was killed; IoError if the kernel refuses io_uring.
 template <class F>
-auto run(const RunOptions& options, F&& f,
+decltype(auto) run(const RunOptions& options, F&& f,
          std::source_location at = std::source_location::current()) {
   using T = std::invoke_result_t<std::decay_t<F>&>;
   auto fiber = detail::makeGreenlet(std::forward<F>(f), {"main", 0}, at);
@@ -49,7 +49,7 @@ auto run(const RunOptions& options, F&& f,
 }
 
 template <class F>
-auto run(F&& f, std::source_location at = std::source_location::current()) {
+decltype(auto) run(F&& f, std::source_location at = std::source_location::current()) {
   return run(RunOptions(), std::forward<F>(f), at);
 }
 

@@ -77,15 +77,16 @@ class Server final {
   ServerStatistics statistics() const noexcept;
 
  private:
+  struct Shared;
+
   void acceptLoop();
   void serveOne(int descriptor);
-  void handle(SocketStream& stream);
+  static void handle(Shared& shared, SocketStream& stream);
 
   Listener listener_;
-  Handler handler_;
   ServerOptions options_;
+  std::shared_ptr<Shared> shared_;  // shared with the handlers: one that stops the server may outlive it
   std::unique_ptr<detail::Acceptor> acceptor_;
-  Semaphore slots_;
   Group handlers_;
   AnyGreenlet acceptFiber_;
   std::vector<SignalHandle> signals_;
@@ -93,7 +94,6 @@ class Server final {
   Event stopped_;
   bool started_ = false;
   bool stopping_ = false;
-  ServerStatistics statistics_;
 };
 
 }  // namespace plait::net

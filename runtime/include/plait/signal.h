@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <source_location>
+#include <type_traits>
 #include <utility>
 
 #include "plait/detail/unique_function.h"
@@ -38,6 +39,7 @@ SignalHandle watchSignal(int signal, UniqueFunction<void()> f, std::source_locat
 // loops. While it lives, a run whose fibers are all parked is not a deadlock.
 // Never switches. Throws: std::logic_error off a loop; IoError for a signal that cannot be handled.
 template <class F>
+  requires std::is_invocable_v<std::decay_t<F>&>
 SignalHandle onSignal(int signal, F&& f,
                       std::source_location at = std::source_location::current()) {
   return detail::watchSignal(signal, detail::UniqueFunction<void()>(std::forward<F>(f)), at);

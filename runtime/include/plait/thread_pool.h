@@ -69,12 +69,13 @@ class ThreadPool final {
   ThreadPoolStatistics statistics() const;
 
   // For what stands on the loop. Queues `job`, also beyond queueMax: it is its owner's memory, and
-  // the owner waits. Until `done` or tryWithdraw() the loop counts it as work elsewhere. Never
-  // switches. A loop's thread. Throws: ReactorStopped, Error, as callInThread.
+  // the owner waits. Until `onLoop` or tryWithdraw() the loop counts it as work elsewhere.
+  // Never switches. A loop's thread. Throws: ReactorStopped, Error, as callInThread.
   void submit(detail::PoolJob& job);
   // The same, but false if the queue is full.
   bool trySubmit(detail::PoolJob& job);
-  // True if `job` has not begun: it never will, `done` is not called, and it is its owner's again.
+  // True if `job` has not begun: it never will, `onLoop` is not called, and it is its owner's
+  // again.
   // Never switches. The thread that submitted it.
   bool tryWithdraw(detail::PoolJob& job) noexcept;
 
@@ -89,8 +90,8 @@ class ThreadPool final {
 };
 
 // The pool of the process, made by the first call. It is never destroyed; when the process exits,
-// jobs that have not begun are forgotten and nobody waits for those that run. Never switches. Any
-// thread.
+// jobs that have not begun are forgotten and nobody waits for those that run.
+// Never switches. Any thread.
 ThreadPool& defaultPool();
 
 // ThreadPool::callInThread on the default pool.

@@ -57,20 +57,41 @@ class Strike : public WaitNode {
   // where the fiber is not deeper.
   unsigned shieldDepth = 0;
   unsigned unwindDepth = 0;
+  bool insideHandler = false;  // made while a kill was being handled
 
  private:
   Throw raise_;
 };
 
 class Fiber : public Task {
+ private:
+  // First what every switch touches, to lie in one cache line with the Task. FiberMachine: the context,
+  // the exception state, errno and the stack; fibers/machine.h.
+  enum class Phase : std::uint8_t { created, ready, running, parked, finished };
+  static constexpr std::size_t kMachineBytes = 112;
+  Scheduler* scheduler_ = nullptr;
+  Phase state_ = Phase::created;
+  bool pending_ = false;  // a kill, a strike or a NoSwitchScope wants to be looked at
+  bool killRequested_ = false;
+  bool killed_ = false;
+  bool observed_ = false;
+  bool isCallback_ = false;  // a dispatcher whose callback asked who it is
+
+ protected:
+  bool holdsValue_ = false;  // one whose destructor is the user's, and may block
+
+ private:
+  alignas(void*) std::byte machine_[kMachineBytes];
+
  public:
-  enum class State : std::uint8_t { created, ready, running, parked, finished };
+  using State = Phase;
 
   Fiber(const SpawnOptions& options, const std::source_location& at);
 
   void retain() noexcept { ++references_; }
   void release() noexcept {
-    if (--references_ == 0) destroy();
+    if (--references_ == 0) return destroy();
+    if (references_ == 1 && state_ != Phase::finished) countDropped();
   }
 
   State state() const noexcept { return state_; }
@@ -107,16 +128,19 @@ class Fiber : public Task {
   // The current fiber; a callback gets an identity of its own by asking.
   static Fiber& current(const char* what);
   static Fiber* currentOrNull() noexcept;
+  bool handlesKill() const noexcept { return isHandlingKill(); }
   // Throws what may strike now, if there is something.
   void throwPending() {
     if (hasPending()) throwPendingNow();
   }
-  void requireMayPark() const;  // Throws: std::logic_error inside a NoSwitchScope
+  // Throws: std::logic_error inside a NoSwitchScope.
+  void requireMayPark(const char* call) const;
   // May be true when nothing is left, never the other way round.
   bool hasPending() const noexcept { return pending_; }
 
   unsigned shieldDepth = 0;
   unsigned noSwitchDepth = 0;
+  void markPending() noexcept { pending_ = true; }
   const std::source_location* noSwitchPlace = nullptr;
 
   FiberExtras& extras();  // what few fibers need: locals, links, a name
@@ -126,7 +150,6 @@ class Fiber : public Task {
 
  protected:
   virtual ~Fiber();
-  bool holdsValue_ = false;  // one whose destructor is the user's, and may block
   virtual void body() = 0;
   virtual void dropFunction() noexcept = 0;
   virtual void dropValue() noexcept {}
@@ -138,6 +161,8 @@ class Fiber : public Task {
   friend struct FiberMachine;
 
   void destroy() noexcept;
+  void countDropped() noexcept;
+  bool isHandlingKill() const noexcept;
   void runBody() noexcept;
   void dropLocals() noexcept;
   void throwPendingNow();
@@ -148,17 +173,6 @@ class Fiber : public Task {
   Strike* nextStrike() const noexcept;
   bool somethingMayStrike() const noexcept;
 
-  // First what every switch touches. FiberMachine: the stack, its context, errno and the exception
-  // state; fibers/machine.h.
-  static constexpr std::size_t kMachineBytes = 112;
-  Scheduler* scheduler_ = nullptr;
-  State state_ = State::created;
-  bool pending_ = false;  // a kill or a strike wants to be looked at
-  bool killRequested_ = false;
-  bool killed_ = false;
-  bool observed_ = false;
-  bool isCallback_ = false;   // a dispatcher whose callback asked who it is
-  alignas(void*) std::byte machine_[kMachineBytes];
   WaiterCore* waiter_ = nullptr;
 
   std::uint32_t references_ = 1;

@@ -43,6 +43,7 @@ class WaiterCore {
 
  private:
   friend class Fiber;
+  friend class Scheduler;
   enum class State : unsigned char { idle, parked, woken, left };
 
   State state_ = State::idle;
@@ -94,6 +95,5 @@ class Waiter<void> final : public WaiterCore {
 // Every function that may switch begins with this, whether it will park or not: it throws what is
 // pending, and makes a fiber that never has to wait give way now and then.
 void checkpoint();
-[[noreturn]] void refuseForked();  // Throws: Error, in a forked child.
 
 }  // namespace plait::detail

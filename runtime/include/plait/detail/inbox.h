@@ -24,6 +24,9 @@ class Inbox final {
   // From here on post() fails. Returns what was left, newest first.
   Task* close() noexcept;
 
+  // In a forked child: as close(), but nobody is waited for, and what was left is forgotten.
+  void abandon() noexcept;
+
   bool isClosed() const noexcept;
 
   // A wake-up without a Task: a signal handler, a keep-alive that ended. Any thread.

@@ -27,6 +27,8 @@ class LoopOwner {
  public:
   // Nothing is ready, armed or in flight. Return true if something was made ready.
   virtual bool onNothingLeft() = 0;
+  // A callback has returned or thrown; what it owns is destroyed next, and may block.
+  virtual void onCallbackEnd() noexcept = 0;
   // The loop is about to wait in the kernel.
   virtual void onIdle() noexcept = 0;
   virtual void addTo(LoopStatistics& statistics) const noexcept = 0;
@@ -85,8 +87,9 @@ class Loop final {
   // Where the callback that runs now was made; null while a fiber runs.
   const std::source_location* callbackPlace = nullptr;
 
-  // In a forked child: drops the parent's kernel and inbox and takes new ones.
-  void restartAfterFork(std::unique_ptr<Kernel> kernel);
+  // In a forked child: drops the parent's kernel and inbox and takes new ones. Of the timers only those
+  // between the two addresses stay armed: the surviving fiber's own, on its stack.
+  void restartAfterFork(std::unique_ptr<Kernel> kernel, const void* from, const void* to);
   unsigned forkGeneration() const noexcept { return forkGeneration_; }
 
  private:

@@ -1,5 +1,5 @@
 // One piece of work for a ThreadPool: a node owned by its submitter, usually in a fiber's stack
-// frame, so that queueing it allocates nothing. It must not die between submit() and `done`.
+// frame, so that queueing it allocates nothing. It must not die between submit() and `onLoop`.
 #pragma once
 
 #include <memory>

@@ -1,5 +1,5 @@
-// A hierarchical timing wheel of one-nanosecond ticks: insert, re-arm and cancel take constant time,
-// due timers come out in deadline order, equal deadlines in the order they were armed.
+// A hierarchical timing wheel of one-nanosecond ticks: insert, re-arm and cancel take constant
+// time, due timers come out in deadline order, equal deadlines in the order they were armed.
 #pragma once
 
 #include <array>
@@ -63,7 +63,8 @@ class TimerWheel final {
   TimerWheel(const TimerWheel&) = delete;
   TimerWheel& operator=(const TimerWheel&) = delete;
 
-  // Deadlines that have passed already are due at the next expire(), in no certain order among them.
+  // Deadlines that have passed already are due at the next expire(), in no certain order among
+  // them.
   void arm(Timer& timer, TimePoint deadline) noexcept;
   void disarm(Timer& timer) noexcept;  // no effect on a timer that is not armed
 
@@ -71,6 +72,9 @@ class TimerWheel final {
   void expire(TimePoint now) noexcept;
   Timer* popDue() noexcept;  // null when none is due
   Timer* popAny() noexcept;  // null when none is armed
+  // For timers that were popped and shall be armed again, with the deadline they had.
+  void keep(Timer& timer, TimerLink& list) noexcept { list.append(timer); }
+  void armAll(TimerLink& list) noexcept;
   bool hasDue() const noexcept { return due_.isLinked(); }
 
   // No timer is due before this; kNever when none is armed. Cheap, may be early.
