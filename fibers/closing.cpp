@@ -3,6 +3,7 @@
 #include <string>
 
 #include "plait/detail/process.h"
+#include "plait/detail/alarm.h"
 #include "plait/error.h"
 #include "plait/greenlet.h"
 #include "plait/report.h"
@@ -12,20 +13,40 @@ namespace plait::detail {
 
 void Scheduler::closeDown() {
   closer_ = Fiber::currentOrNull();
+  loop_.ignoreTimers(1);
+  const Alarm alarm(kClosingGrace, [this] {
+    loop_.ignoreTimers(-1);
+    closingTimeUp_ = true;
+    if (closer_->state_ == Fiber::State::parked) makeReady(*closer_);
+  });
   // Links and other callbacks of the fibers that end may start new ones; those are born killed.
   for (int round = 0; round < kClosingRoundsMax; ++round) {
     forEach([this](Fiber& fiber) {
       if (&fiber != closer_) fiber.requestKill();
     });
-    // Each fiber that ends wakes the closer.
-    while (fiberCount_ > 1) {
+    // Each fiber that ends wakes the closer, and so does the time.
+    while (fiberCount_ > 1 && !isClosingTooLong()) {
       closer_->state_ = Fiber::State::parked;
       switchAway();
     }
+    if (isClosingTooLong()) break;
     if (!loop_.hasReady()) break;
     yield();
   }
+  if (isClosingTooLong()) {
+    forEach([this](Fiber& fiber) {
+      if (&fiber == closer_) return;
+      abandon(fiber, "it goes on although it was killed" +
+                         (fiber.state_ == Fiber::State::parked ? "; it waits in " + fiber.describeWait()
+                                                               : std::string()));
+    });
+    loop_.kernel().abandonOperations();
+  }
   closer_ = nullptr;
+}
+
+bool Scheduler::isClosingTooLong() const noexcept {
+  return closingTimeUp_ || bornClosing_ > kBornClosingMax;
 }
 
 void Scheduler::holdUp(Fiber& fiber, std::uint32_t strikes) noexcept {
@@ -44,6 +65,7 @@ void Scheduler::abandon(Fiber& fiber, const std::string& why) noexcept {
   reportError(fiber.describe(),
               std::make_exception_ptr(CancelledError("refused to end: " + why)));
   stacks_.abandon();
+  loop_.kernel().abandonOperations();
   fiber.retain();  // for ever: its stack may be waited on
   unregister(fiber);
 }

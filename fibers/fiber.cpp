@@ -52,7 +52,8 @@ FiberExtras& Fiber::extras() {
 
 std::string Fiber::name() const {
   if (extras_ && !extras_->name.empty()) return extras_->name;
-  return (isCallback_ ? "callback-" : "greenlet-") + std::to_string(id_);
+  if (isCallback_) return describe();
+  return "greenlet-" + std::to_string(id_);
 }
 
 void Fiber::setName(std::string name) { extras().name = std::move(name); }
@@ -88,6 +89,13 @@ std::size_t describeForSignal(const Fiber& fiber, char* into, std::size_t bytes)
     while ((value /= 10) != 0);
     add(digit);
   };
+  if (const std::source_location* const callback = Scheduler::callbackOn(fiber)) {
+    add("callback at ");
+    add(callback->file_name());
+    add(":");
+    addNumber(callback->line());
+    return used;
+  }
   const FiberExtras* const extras = const_cast<Fiber&>(fiber).extrasOrNull();
   add("fiber '");
   if (extras != nullptr && !extras->name.empty()) {

@@ -46,7 +46,8 @@ void Scheduler::forgetOthersAfterFork() {
   fiberCount_ = 1;
   closer_ = nullptr;
   closing_ = false;
-  if (main == &self) return;
+  // Joiners and links are the parent's.
+  while (self.done_.pop() != nullptr) continue;
   main = &self;
   mainEnded->unlink();
   self.addDone(*mainEnded);

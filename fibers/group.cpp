@@ -42,7 +42,7 @@ void Group::leave(Member& member) noexcept {
   const AnyGreenlet greenlet = member.greenlet;
   const bool failed = greenlet.fiber().error() && !greenlet.isKilled();
   members_.erase(&greenlet.fiber());
-  if (failed && !firstFailed_) {
+  if (failed && collectors_ > 0 && !firstFailed_) {
     firstFailed_ = greenlet;
     onError(greenlet);
   }
@@ -56,8 +56,25 @@ bool Group::join(Duration timeout) {
   return empty_.wait(timeout);
 }
 
+namespace {
+
+// Something is on while a scope lasts.
+template <class Switch>
+struct While {
+  explicit While(Switch s) : set(s) { set(true); }
+  While(const While&) = delete;
+  While& operator=(const While&) = delete;
+  ~While() { set(false); }
+  Switch set;
+};
+
+}  // namespace
+
 void Group::joinOrThrow() {
-  join();
+  {
+    const While collecting([this](bool on) { collectErrors(on); });
+    join();
+  }
   if (const std::exception_ptr error = takeError()) std::rethrow_exception(error);
 }
 
@@ -66,12 +83,7 @@ void Group::requestKill() noexcept {
 }
 
 bool Group::kill(Duration timeout) {
-  struct Killing {
-    int& count;
-    explicit Killing(int& c) : count(c) { ++count; }
-    ~Killing() { --count; }
-  };
-  const Killing killing(killers_);
+  const While killing([this](bool on) { killNewcomers(on); });
   requestKill();
   return join(timeout);
 }
@@ -88,17 +100,23 @@ std::size_t Pool::waitAvailable(Duration timeout) {
   return slots_->available();
 }
 
-TaskGroup::TaskGroup() = default;
+TaskGroup::TaskGroup() { collectErrors(true); }
 
 TaskGroup::~TaskGroup() {
+  if (const std::exception_ptr error = end()) reportError("a TaskGroup left without join()", error);
+}
+
+std::exception_ptr TaskGroup::end() {
   const CancelShield shield;
   kill();
-  if (const std::exception_ptr error = takeError()) reportError("a TaskGroup left without join()", error);
+  return takeError();
 }
 
 void TaskGroup::join() {
   try {
-    Group::join();
+    // One that is spawned in the turn in which the group became empty belongs to it too.
+    do Group::join();
+    while (!isEmpty());
   } catch (...) {
     // Killed or timed out: the greenlets may refer to this frame, so they end first.
     const CancelShield shield;

@@ -27,10 +27,12 @@ class ThreadTeam final {
         threads.emplace_back([this, i] { runOne(i); });
       }
     } catch (const std::system_error&) {
+      // None of the mains begins: those loops that exist see the error when all have arrived.
       fail(std::current_exception());
-      for (std::size_t i = threads.size() + 1; i < seats_.size(); ++i) arrive();
+      cannotBegin_.store(true);
+      for (std::size_t i = threads.size(); i < seats_.size(); ++i) arrive();
     }
-    runOne(0);
+    if (!cannotBegin_) runOne(0);
     for (std::thread& thread : threads) thread.join();
     if (error_) std::rethrow_exception(error_);
   }
@@ -82,7 +84,7 @@ class ThreadTeam final {
         };
         const Leave leave{*this, index};
         awaitOthers();
-        main_(member);
+        if (!cannotBegin_) main_(member);
       });
     } catch (const GreenletKilled&) {
       // Another main has failed; its error is the one that counts.
@@ -130,6 +132,7 @@ class ThreadTeam final {
   raw::Lock lock_;
   std::vector<Seat> seats_;
   std::exception_ptr error_;
+  std::atomic<bool> cannotBegin_{false};  // a thread was refused
   std::atomic<std::uint32_t> missing_;  // loops that do not exist yet
 };
 

@@ -145,6 +145,15 @@ void Scheduler::keepOrRelease(const Stack& stack) noexcept {
   }
 }
 
+void Scheduler::reportUnguarded() {
+  reportedUnguarded_ = true;
+  reportError("a stack without a guard",
+              std::make_exception_ptr(Error(
+                  std::errc::not_enough_memory,
+                  "the kernel refuses more guard pages, so an overflow of this stack, and of others to "
+                  "come, would go unnoticed: raise the sysctl vm.max_map_count, or use Linux 6.13")));
+}
+
 bool Scheduler::prepareToRun(Fiber& fiber) noexcept {
   FiberMachine& machine = FiberMachine::of(fiber);
   const std::size_t wanted = fiber.stackBytes_ == 0 ? stackBytes_ : fiber.stackBytes_;
@@ -162,6 +171,7 @@ bool Scheduler::prepareToRun(Fiber& fiber) noexcept {
   }
   try {
     machine.stack = stacks_.allocate(wanted, fiber);
+    if (!reportedUnguarded_ && stacks_.statistics().unguarded > 0) reportUnguarded();
   } catch (...) {
     // The fiber never runs; its joiners get the reason.
     fiber.error_ = std::current_exception();
@@ -217,7 +227,10 @@ void Scheduler::registerFiber(Fiber& fiber) noexcept {
   fiber.scheduler_ = this;
   if (fiber.id_ == 0) fiber.id_ = ++lastId_;
   // Too late for a life of its own: it ends at its first blocking call, or without having run.
-  if (closing_) fiber.killRequested_ = fiber.pending_ = true;
+  if (closing_) {
+    fiber.killRequested_ = fiber.pending_ = true;
+    ++bornClosing_;
+  }
   fiber.next_ = first_;
   if (first_ != nullptr) first_->previous_ = &fiber;
   first_ = &fiber;
@@ -291,6 +304,13 @@ void Scheduler::addTo(LoopStatistics& statistics) const noexcept {
     if (fiber->state_ == Fiber::State::ready) ++statistics.fibersReady;
     if (fiber->state_ == Fiber::State::parked) ++statistics.fibersParked;
   }
+}
+
+const std::source_location* Scheduler::callbackOn(const Fiber& fiber) noexcept {
+  if (fiber.isCallback_) return &fiber.spawnedAt_;
+  const Scheduler* const scheduler = fiber.scheduler_;
+  if (scheduler == nullptr || &fiber != scheduler->dispatcher_) return nullptr;
+  return scheduler->loop_.callbackPlace;
 }
 
 void Scheduler::onIdle() noexcept {

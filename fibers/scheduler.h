@@ -45,6 +45,8 @@ class Scheduler final : public LoopOwner {
   void addLater(Fiber& fiber) noexcept;
   void registerFiber(Fiber& fiber) noexcept;
   void makeReady(Fiber& fiber) noexcept;
+  // Where the callback was made that runs, or is parked, on this fiber's stack; null for a greenlet.
+  static const std::source_location* callbackOn(const Fiber& fiber) noexcept;
   bool isDispatcher(const Fiber& fiber) const noexcept { return &fiber == dispatcher_; }
   void giveIdentity() noexcept;
 
@@ -57,6 +59,14 @@ class Scheduler final : public LoopOwner {
 
   void countDroppedHandle() noexcept { ++handlesDropped_; }
   void countSwallowedKill() noexcept { ++killsSwallowed_; }
+
+  // A number for select() to begin at: no pattern of a program's own keeps step with it.
+  std::size_t nextSelectStart() noexcept {
+    selectState_ ^= selectState_ << 13;
+    selectState_ ^= selectState_ >> 7;
+    selectState_ ^= selectState_ << 17;
+    return selectState_ >> 8;
+  }
 
   // Never the same twice on this thread's run: for fibers, links and timeouts.
   std::uint64_t nextId() noexcept { return ++lastId_; }
@@ -105,6 +115,8 @@ class Scheduler final : public LoopOwner {
   static constexpr Duration kTrimEvery = std::chrono::milliseconds(100);
   static constexpr std::uint32_t kStrikesMax = 1000;
   static constexpr int kClosingRoundsMax = 1000;
+  static constexpr int kBornClosingMax = 100'000;  // fibers started while the run closes
+  static constexpr Duration kClosingGrace = std::chrono::seconds(60);
 
   void newDispatcher();
   void renewIdentity();
@@ -115,6 +127,7 @@ class Scheduler final : public LoopOwner {
   [[noreturn]] void leave() noexcept;
   void begin(Fiber& next) noexcept;
   void letGo(Fiber& ended) noexcept;
+  void reportUnguarded();
   void keepOrRelease(const Stack& stack) noexcept;
   bool prepareToRun(Fiber& fiber) noexcept;
   Fiber& chooseNext() noexcept;
@@ -125,6 +138,7 @@ class Scheduler final : public LoopOwner {
   std::string describeDeadlock();
   void abandon(Fiber& fiber, const std::string& why) noexcept;
   bool abandonUnreachable();
+  bool isClosingTooLong() const noexcept;
 
   Loop& loop_;
   std::size_t stackBytes_;
@@ -138,7 +152,11 @@ class Scheduler final : public LoopOwner {
   std::size_t fiberCount_ = 0;
   Fiber* closer_ = nullptr;
   bool closing_ = false;
+  bool closingTimeUp_ = false;
+  int bornClosing_ = 0;
+  std::size_t selectState_ = 1;
   bool reportedForeign_ = false;
+  bool reportedUnguarded_ = false;
   TimePoint nextTrim_{};
   std::uint64_t lastId_ = 0;
   std::uint64_t switches_ = 0;

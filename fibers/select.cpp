@@ -23,6 +23,6 @@ void Selection::withdrawAll() noexcept {
   for (SelectCase* each : cases_) each->withdraw();
 }
 
-std::size_t nextSelectStart() noexcept { return Scheduler::current()->nextId(); }
+std::size_t nextSelectStart() noexcept { return Scheduler::current()->nextSelectStart(); }
 
 }  // namespace plait::detail

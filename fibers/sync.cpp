@@ -177,7 +177,11 @@ void Mutex::unlock() {
 // --- RecursiveMutex ---
 
 bool RecursiveMutex::lock(Duration timeout) {
-  if (!mutex_.isMine() && !mutex_.lock(timeout)) return false;
+  if (mutex_.isMine()) {
+    detail::checkpoint();
+  } else if (!mutex_.lock(timeout)) {
+    return false;
+  }
   ++depth_;
   return true;
 }

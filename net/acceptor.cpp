@@ -34,8 +34,7 @@ std::int32_t Acceptor::next() {
     if (!arrived_.empty()) {
       const std::int32_t first = arrived_.front();
       arrived_.pop_front();
-      // Its end was asked for, or a signal came between: neither is an error of the listener.
-      if (first == -ECANCELED || first == -EINTR) continue;
+      if (first == -EINTR) continue;
       return first;
     }
     if (!listener_.isOpen()) return -EBADF;

@@ -18,7 +18,7 @@ class Acceptor final {
   Acceptor& operator=(const Acceptor&) = delete;
   ~Acceptor();  // disarmed; closes what nobody took
 
-  // The next connection's descriptor, or a negative errno. May switch.
+  // The next connection's descriptor, or a negative errno; -ECANCELED after a disarm(). May switch.
   std::int32_t next();
 
   // Asks the kernel to accept no more; what has come is kept. Never switches.

@@ -41,7 +41,7 @@ struct Batch {
 }  // namespace
 
 DatagramSocket::DatagramSocket() noexcept = default;
-DatagramSocket::DatagramSocket(int descriptor) : state_(std::make_unique<SocketState>(descriptor)) {}
+DatagramSocket::DatagramSocket(int descriptor) : state_(std::make_unique<SocketState>(descriptor, "udp ")) {}
 DatagramSocket::DatagramSocket(DatagramSocket&&) noexcept = default;
 DatagramSocket& DatagramSocket::operator=(DatagramSocket&&) noexcept = default;
 DatagramSocket::~DatagramSocket() = default;
@@ -49,7 +49,7 @@ DatagramSocket::~DatagramSocket() = default;
 DatagramSocket::DatagramSocket(const Address& local) {
   const int number = detail::makeSocket(local.family(), SOCK_DGRAM);
   if (number < 0) throw IoError(-number, "making a datagram socket for " + local.toString());
-  state_ = std::make_unique<SocketState>(number);
+  state_ = std::make_unique<SocketState>(number, "udp ");
   Address copy = local;
   Op op(OpKind::bind);
   op.setBuffer(copy.data(), copy.length());
@@ -140,6 +140,7 @@ std::size_t DatagramSocket::receiveMany(std::span<Datagram> batch) {
 
 void DatagramSocket::sendMany(std::span<Datagram> batch) {
   SocketState& socket = open("sending on");
+  for (Datagram& each : batch) each.bytes = 0;
   const auto call = std::make_unique<Batch>();
   while (!batch.empty()) {
     plait::detail::checkpoint();
@@ -169,7 +170,10 @@ void DatagramSocket::sendMany(std::span<Datagram> batch) {
 }
 
 Address DatagramSocket::localAddress() const {
-  return open("asking the address of").name(OpKind::localName);
+  SocketState& socket = open("asking the address of");
+  const Address address = socket.name(OpKind::localName);
+  if (address.family() == Family::none) requireDone(-EBADF, "asking the address of", socket);
+  return address;
 }
 
 void DatagramSocket::setOption(int level, int name, int value) {

@@ -74,7 +74,7 @@ void Server::acceptLoop() {
     }
     shared_->slots.release();
     if (!listener_.isOpen()) return;
-    if (descriptor == -ECONNABORTED || descriptor == -EPROTO) continue;
+    if (descriptor == -ECANCELED || descriptor == -ECONNABORTED || descriptor == -EPROTO) continue;
     // No descriptor or memory left: the clients wait in the backlog until a handler has ended.
     ++shared_->statistics.acceptErrors;
     sleep(retry);
@@ -100,6 +100,11 @@ void Server::serveOne(int descriptor) {
 }
 
 void Server::handle(Shared& shared, SocketStream& stream) {
+  // Also when a kill unwinds: whoever else is in the stream leaves it first.
+  struct Closing {
+    SocketStream& stream;
+    ~Closing() { stream.close(); }
+  } const closing{stream};
   try {
     shared.handler(stream);
   } catch (const ConnectionClosed&) {
@@ -111,7 +116,6 @@ void Server::handle(Shared& shared, SocketStream& stream) {
     std::string who = "the handler of " + stream.describe();
     reportError(std::move(who), std::current_exception());
   }
-  stream.close();
 }
 
 void Server::stop() {

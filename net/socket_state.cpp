@@ -21,8 +21,9 @@ std::size_t SocketState::readSome(MutableBytes into, std::error_code& error) {
     error = std::make_error_code(std::errc::device_or_resource_busy);
     return 0;
   }
-  if (into.empty()) {
+  if (into.empty() || !descriptor.isOpen()) {
     plait::detail::checkpoint();
+    if (!descriptor.isOpen()) error = systemError(-EBADF);
     return 0;
   }
   struct Reading {
@@ -46,11 +47,12 @@ std::size_t SocketState::readSome(MutableBytes into, std::error_code& error) {
 class SocketState::WriteTurn final {
  public:
   explicit WriteTurn(SocketState& state) : user_(state.descriptor), state_(state) {
+    // It may give way: so before the look at who writes.
+    plait::detail::checkpoint();
     if (!state.writing_) {
       state.writing_ = true;
       return;
     }
-    plait::detail::checkpoint();
     // A permit that was handed over is kept; a kill then strikes at the first send.
     plait::detail::waitForPermit(state.writers_, {"a turn to write", &state, nullptr}, kForever);
   }
@@ -77,25 +79,28 @@ class SocketState::WriteTurn final {
 
 void SocketState::writeAll(Bytes from, std::error_code& error) {
   error.clear();
-  if (from.empty()) {
+  if (from.empty() || !descriptor.isOpen()) {
     plait::detail::checkpoint();
+    if (!descriptor.isOpen()) error = systemError(-EBADF);
     return;
   }
   const WriteTurn turn(*this);
-  if (halfWritten_) {
+  if (brokenAfter_ > 0) {
     error = std::make_error_code(std::errc::broken_pipe);
     return;
   }
   // Until all is sent the stream counts as half written, also if an exception leaves this frame; but a
   // write of which nothing was sent has done no harm.
   struct Progress {
-    bool& halfWritten;
+    SocketState& state;
+    std::size_t total;
     std::size_t sent = 0;
-    bool complete = false;
     ~Progress() {
-      if (sent > 0 && !complete) halfWritten = true;
+      if (sent == 0 || sent == total) return;
+      state.brokenAfter_ = sent;
+      state.brokenOf_ = total;
     }
-  } progress{halfWritten_};
+  } progress{*this, from.size()};
   while (progress.sent < from.size()) {
     const Bytes rest = from.subspan(progress.sent);
     Op op(OpKind::send);
@@ -110,7 +115,6 @@ void SocketState::writeAll(Bytes from, std::error_code& error) {
     }
     progress.sent += static_cast<std::size_t>(result);
   }
-  progress.complete = true;
 }
 
 Address SocketState::name(OpKind which) const {
@@ -126,9 +130,14 @@ std::string SocketState::describe() const {
   if (!descriptor.isOpen()) return "a closed socket";
   const Address local = name(OpKind::localName);
   const Address peer = name(OpKind::peerName);
-  const std::string kind = local.family() == Family::unixSocket ? "" : "tcp ";
-  if (peer.family() == Family::none) return kind + local.toString();
-  return kind + local.toString() + " <- " + peer.toString();
+  std::string text = local.family() == Family::unixSocket ? "" : protocol_;
+  text += local.toString();
+  if (peer.family() != Family::none) text += " <- " + peer.toString();
+  if (brokenAfter_ > 0) {
+    text += " (a write was interrupted after " + std::to_string(brokenAfter_) + " of " +
+            std::to_string(brokenOf_) + " bytes; close it)";
+  }
+  return text;
 }
 
 void SocketState::setOption(int level, int option, const void* value, std::uint32_t bytes,

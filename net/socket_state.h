@@ -20,7 +20,8 @@ std::error_code systemError(std::int32_t negativeErrno) noexcept;
 
 class SocketState final {
  public:
-  explicit SocketState(int number) noexcept : descriptor(number) {}
+  explicit SocketState(int number, const char* protocol = "tcp ") noexcept
+      : descriptor(number), protocol_(protocol) {}
 
   std::size_t readSome(MutableBytes into, std::error_code& error);
   void writeAll(Bytes from, std::error_code& error);
@@ -36,7 +37,10 @@ class SocketState final {
 
   bool reading_ = false;
   bool writing_ = false;
-  bool halfWritten_ = false;  // a kill or error stopped a write in the middle
+  // A kill or error stopped a write in the middle: after how many bytes, of how many. 0: none did.
+  std::size_t brokenAfter_ = 0;
+  std::size_t brokenOf_ = 0;
+  const char* protocol_;
   plait::detail::SignalQueue writers_;
 };
 

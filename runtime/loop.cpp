@@ -55,8 +55,12 @@ void runCallback(Loop& loop, UniqueFunction<void()>& function, const std::source
   loop.callbackPlace = &at;
   try {
     function();
-  } catch (const Cancellation&) {
+  } catch (const Cancellation& cancellation) {
     // A callback that parked and was killed has ended, as it was asked to.
+    if (const std::exception_ptr error = cancellation.asError()) {
+      reportError(std::string("callback at ") + at.file_name() + ":" + std::to_string(at.line()),
+                  error);
+    }
   } catch (...) {
     reportError(std::string("callback at ") + at.file_name() + ":" + std::to_string(at.line()),
                 std::current_exception());
@@ -147,7 +151,7 @@ void Loop::waitForWork() {
 }
 
 bool Loop::nothingLeft() const noexcept {
-  return wheel_.size() == 0 && external_ == 0 && kernel_->inFlight() == 0 &&
+  return wheel_.size() <= ignoredTimers_ && external_ == 0 && kernel_->inFlight() == 0 &&
          inbox_->handles.load(std::memory_order_acquire) == 0 && !inbox_->hasMail();
 }
 

@@ -15,7 +15,11 @@ void remove(const Inbox& inbox) noexcept;
 std::shared_ptr<Inbox> first();  // null if no loop runs
 
 // Threads that run a loop or are a pool's worker.
-void addThread(int count) noexcept;
+void addThisThread();
+void removeThisThread() noexcept;
 int threads() noexcept;
+
+// In a forked child, where none of the parent's threads is.
+void restartAfterFork() noexcept;
 
 }  // namespace plait::detail::registry

@@ -117,7 +117,6 @@ void PoolCore::freeze() noexcept {
 }
 
 void PoolCore::replaceParents(std::unique_ptr<PoolCore> parents) noexcept {
-  registry::addThread(-static_cast<int>(parents->threads_.load(std::memory_order_relaxed)));
   parents_ = std::move(parents);
 }
 

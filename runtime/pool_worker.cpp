@@ -44,7 +44,6 @@ bool PoolCore::startThread() noexcept {
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (!started) return false;
   threads_.fetch_add(1, std::memory_order_relaxed);
-  registry::addThread(1);
   return true;
 }
 
@@ -60,6 +59,7 @@ bool PoolCore::startNext() noexcept {
 void* PoolCore::threadMain(void* core) noexcept {
   auto* const self = static_cast<PoolCore*>(core);
   ::pthread_setname_np(::pthread_self(), self->options_.name);
+  registry::addThisThread();
   self->work();
   return nullptr;
 }
@@ -158,7 +158,7 @@ void PoolCore::leave() noexcept {
   Word* const sleeper = first_ != nullptr ? callHand() : nullptr;
   const bool mustJoin = std::exchange(hasLeft_, true);
   const pthread_t previous = std::exchange(lastLeft_, ::pthread_self());
-  registry::addThread(-1);
+  registry::removeThisThread();
   threads_.fetch_sub(1, std::memory_order_release);
   lock_.unlock();
   // The core is there until this thread has been joined.

@@ -3,6 +3,9 @@
 #include <dirent.h>
 #include <pthread.h>
 
+#include <array>
+#include <cstddef>
+
 #include "loop_registry.h"
 
 namespace plait::detail::process {
@@ -11,11 +14,32 @@ constinit std::atomic<unsigned> forks{0};
 
 namespace {
 
+constexpr std::size_t kLocksMax = 16;
+constinit std::array<raw::Lock*, kLocksMax> locks{};
+constinit std::size_t lockCount = 0;
+
+void lockAll() {
+  for (std::size_t i = 0; i < lockCount; ++i) locks[i]->lock();
+}
+
+void unlockAll() {
+  for (std::size_t i = lockCount; i-- > 0;) locks[i]->unlock();
+}
+
 // Registered when the library is loaded, so that no fork goes unnoticed.
-[[maybe_unused]] const int kRegistered = pthread_atfork(
-    nullptr, nullptr, [] { forks.fetch_add(1, std::memory_order_relaxed); });
+[[maybe_unused]] const int kRegistered = pthread_atfork(&lockAll, &unlockAll, [] {
+  unlockAll();
+  registry::restartAfterFork();
+  forks.fetch_add(1, std::memory_order_relaxed);
+});
 
 }  // namespace
+
+bool holdAcrossFork(raw::Lock& lock) noexcept {
+  if (lockCount == kLocksMax) return false;
+  locks[lockCount++] = &lock;
+  return true;
+}
 
 int foreignThreads() noexcept {
   DIR* const tasks = ::opendir("/proc/self/task");

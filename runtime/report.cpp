@@ -8,6 +8,7 @@
 
 #include "plait/cancellation.h"
 #include "plait/detail/loop.h"
+#include "plait/detail/process.h"
 #include "plait/detail/raw.h"
 
 namespace plait {
@@ -16,6 +17,7 @@ namespace {
 constexpr int kStandardError = 2;
 
 detail::raw::Lock defaultSinkLock;
+[[maybe_unused]] const bool kHeld = detail::process::holdAcrossFork(defaultSinkLock);
 ErrorSink& defaultSink() {
   static ErrorSink sink = [](const ErrorReport& report) {
     const std::string line = "plait: " + report.context + " failed: " + describe(report.error) + "\n";

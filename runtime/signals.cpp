@@ -11,6 +11,7 @@
 #include <cerrno>
 
 #include "plait/detail/loop.h"
+#include "plait/detail/process.h"
 #include "plait/error.h"
 #include "plait/detail/raw.h"
 
@@ -36,9 +37,17 @@ class SignalWatch final : public Task {
     }
     self.state.store(State::idle, std::memory_order_release);
     // The handler may cancel itself: the function moves out for the call.
+    if (!self.function) {
+      // The call before this one is parked: it will call again.
+      self.again = true;
+      return;
+    }
     const std::shared_ptr<bool> alive = self.alive;
     UniqueFunction<void()> function = std::move(self.function);
-    runCallback(*Loop::current(), function, self.at);
+    do {
+      self.again = false;
+      runCallback(*Loop::current(), function, self.at);
+    } while (*alive && self.again);
     if (*alive) self.function = std::move(function);
   }
 
@@ -48,6 +57,7 @@ class SignalWatch final : public Task {
   std::shared_ptr<bool> alive = std::make_shared<bool>(true);  // shared with a running call
   std::atomic<State> state{State::idle};
   bool orphan = false;
+  bool again = false;  // it arrived while its function was parked
   UniqueFunction<void()> function;
   std::source_location at;
 };
@@ -60,6 +70,7 @@ constexpr int kSignals = 65;
 std::array<std::atomic<SignalWatch*>, kWatchesMax> watches;
 std::atomic<int> handlersRunning{0};
 raw::Lock tableLock;
+[[maybe_unused]] const bool kHeld = process::holdAcrossFork(tableLock);
 struct Installed {
   int watches = 0;
   struct sigaction before {};

@@ -67,7 +67,7 @@ SimKernel::SimKernel(const SimOptions& options, SimFault fault)
   if (options.delays) info_.features.emplace_back("delays");
 }
 
-SimKernel::~SimKernel() { PLAIT_ASSERT(abandoned_ || flights_.empty()); }
+SimKernel::~SimKernel() { PLAIT_ASSERT(abandoned_ || operationsAbandoned_ || flights_.empty()); }
 
 void SimKernel::submit(Op& op) noexcept {
   PLAIT_ASSERT(!op.inFlight);

@@ -38,8 +38,8 @@ class UringKernel final : public Kernel {
 
   ~UringKernel() override {
     if (abandoned_) return;
-    PLAIT_ASSERT(inFlight_ == 0);
-    if (wakeArmed_) endWake();
+    PLAIT_ASSERT(inFlight_ == 0 || operationsAbandoned_);
+    if (wakeArmed_ && inFlight_ == 0) endWake();
     if (wakeEvent_ >= 0) raw::close(wakeEvent_);
   }
 

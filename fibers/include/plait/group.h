@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "plait/cancel_shield.h"
+#include "plait/cancellation.h"
 #include "plait/event.h"
 #include "plait/greenlet.h"
 #include "plait/semaphore.h"
@@ -41,7 +42,8 @@ class Group {
   // Returns when the group is empty, at once if it is. May switch.
   void join() { join(kForever); }
   bool join(Duration timeout);  // False if the time was up. May switch.
-  // As join(), then throws the first error of those that ended since the last such call. May switch.
+  // As join(), then throws the first error of those that have failed meanwhile; earlier errors have
+  // been reported. May switch.
   void joinOrThrow();
   // Kills all, and what they spawn into the group while dying, until it is empty. May switch.
   void kill() { kill(kForever); }
@@ -53,8 +55,11 @@ class Group {
   std::vector<AnyGreenlet> greenlets() const;
 
  protected:
-  // The first that ended by an exception other than a kill, since it was taken last.
+  // From now on the first that ends by an exception other than a kill is kept, to be taken.
+  void collectErrors(bool on) noexcept { collectors_ += on ? 1 : -1; }
   std::exception_ptr takeError() noexcept;
+  // From now on new members are killed at once.
+  void killNewcomers(bool on) noexcept { killers_ += on ? 1 : -1; }
   virtual void onError(const AnyGreenlet&) noexcept {}
 
  private:
@@ -63,7 +68,8 @@ class Group {
 
   std::unordered_map<detail::Fiber*, std::unique_ptr<Member>> members_;
   AnyGreenlet firstFailed_;
-  int killers_ = 0;  // calls of kill() under way: new members are killed at once
+  int collectors_ = 0;
+  int killers_ = 0;
   Event empty_;
 };
 
@@ -165,26 +171,37 @@ class TaskGroup final : private Group {
   // Waits for all, those spawned meanwhile included. A kill of the caller kills them, and is passed on
   // when all have ended. May switch. Throws: the first error of any of them.
   void join();
+  // Kills all and waits for them, shielded; returns the first error, if nobody took it. May switch.
+  std::exception_ptr end();
 
  private:
   void onError(const AnyGreenlet& failed) noexcept override {
     failed.fiber().markObserved();
+    killNewcomers(true);
     requestKill();
   }
 };
 
-// Calls f(group) and joins the group; an error of f or of a greenlet kills the others and is thrown when
-// all have ended. May switch.
+// Calls f(group) and joins the group. The first error, of f or of a greenlet, kills the others and is
+// thrown when all have ended; a kill of the caller kills them and is passed on. May switch.
 template <class F>
 auto withTaskGroup(F&& f) {
   TaskGroup group;
-  if constexpr (std::is_void_v<std::invoke_result_t<F, TaskGroup&>>) {
-    std::invoke(std::forward<F>(f), group);
-    group.join();
-  } else {
-    auto result = std::invoke(std::forward<F>(f), group);
-    group.join();
-    return result;
+  try {
+    if constexpr (std::is_void_v<std::invoke_result_t<F, TaskGroup&>>) {
+      std::invoke(std::forward<F>(f), group);
+      group.join();
+    } else {
+      auto result = std::invoke(std::forward<F>(f), group);
+      group.join();
+      return result;
+    }
+  } catch (const Cancellation&) {
+    group.end();
+    throw;
+  } catch (...) {
+    if (const std::exception_ptr first = group.end()) std::rethrow_exception(first);
+    throw;
   }
 }
 

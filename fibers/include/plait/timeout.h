@@ -23,6 +23,9 @@ class TimeoutExpired final : public Cancellation {
   TimeoutExpired(std::uint64_t id, Duration after, std::source_location at)
       : id_(id), after_(after), at_(at) {}
   const char* reason() const noexcept override { return "timeout expired"; }
+  std::exception_ptr asError() const override {
+    return std::make_exception_ptr(TimeoutError(message()));
+  }
   std::string message() const;  // "timed out after 200 ms (Timeout at f.cpp:12)"
   std::uint64_t id() const noexcept { return id_; }
 

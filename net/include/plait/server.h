@@ -26,7 +26,7 @@ inline constexpr std::size_t kConnectionsMax = 100'000;  // served at once
 // Connections that the kernel may have accepted already when the limit is reached: they are served first.
 inline constexpr std::size_t kAcceptedMax = 1024;
 inline constexpr Duration kAcceptRetryMin = std::chrono::milliseconds(5);
-inline constexpr Duration kAcceptRetryMax = std::chrono::seconds(1);
+inline constexpr Duration kAcceptRetryMax = std::chrono::milliseconds(100);
 
 struct ServerOptions {
   std::size_t connectionsMax = kConnectionsMax;

@@ -3,12 +3,16 @@
 // expired Timeout (TimeoutExpired) derive from it; both are declared in fibers/.
 #pragma once
 
+#include <exception>
+
 namespace plait {
 
 class Cancellation {
  public:
   virtual ~Cancellation() = default;
   virtual const char* reason() const noexcept = 0;
+  // What it becomes when it leaves a callback and is nobody's: null for an end as asked for.
+  virtual std::exception_ptr asError() const { return nullptr; }
 
  protected:
   Cancellation() = default;

@@ -69,6 +69,9 @@ class Kernel {
   virtual const KernelInfo& info() const noexcept = 0;
   virtual const KernelCounters& counters() const noexcept = 0;
 
+  // Fibers were abandoned, and their operations with them: their memory stays, nobody waits for them.
+  void abandonOperations() noexcept { operationsAbandoned_ = true; }
+
   // In a forked child: forget the parent's ring without touching it.
   virtual void abandonAfterFork() noexcept = 0;
 
@@ -81,6 +84,7 @@ class Kernel {
     std::uint32_t flagsThatCall;
   };
   Doorbell doorbell_{};
+  bool operationsAbandoned_ = false;
   bool submitted_ = false;  // something waits to be handed over
 };
 

@@ -84,6 +84,9 @@ class Loop final {
   // Work elsewhere (pool jobs, signal handlers, keep-alives) that may still make something ready.
   void addExternal(int count) noexcept { external_ += count; }
 
+  // Timers that do not count as hope, because they only bound a wait.
+  void ignoreTimers(int count) noexcept { ignoredTimers_ += static_cast<std::size_t>(count); }
+
   // Where the callback that runs now was made; null while a fiber runs.
   const std::source_location* callbackPlace = nullptr;
 
@@ -112,6 +115,7 @@ class Loop final {
   std::shared_ptr<Inbox> inbox_;  // shared with the handles that other threads hold
   LoopOwner* owner_ = nullptr;
   int external_ = 0;
+  std::size_t ignoredTimers_ = 0;
   unsigned forkGeneration_;
   ErrorSink errorSink_;
   std::uint64_t turns_ = 0;
