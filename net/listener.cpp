@@ -80,6 +80,8 @@ std::int32_t bindTo(SocketState& socket, const Address& address) {
 
 // A socket file that nobody listens on any more is in the way; one that somebody serves is not touched.
 bool removeStale(const Address& address) {
+  // An abstract name has no file; and what is no socket is not ours to remove, which the kernel op sees to.
+  if (address.path().starts_with('@')) return false;
   std::error_code error;
   const SocketStream probe = connect(address, error);
   if (error != std::errc::connection_refused) return false;

@@ -15,7 +15,19 @@ std::error_code systemError(std::int32_t negativeErrno) noexcept {
   return {-negativeErrno, std::system_category()};
 }
 
-std::size_t SocketState::readSome(MutableBytes into, std::error_code& error) {
+namespace {
+
+void giveMessage(Op& op, OpKind kind, msghdr& message, iovec& piece, std::uint32_t flags) noexcept {
+  message.msg_iov = &piece;
+  message.msg_iovlen = 1;
+  op.kind = kind;
+  op.buffer = &message;
+  op.flags = flags;
+}
+
+}  // namespace
+
+std::size_t SocketState::readSome(MutableBytes into, std::error_code& error, msghdr* message) {
   error.clear();
   if (reading_) {
     error = std::make_error_code(std::errc::device_or_resource_busy);
@@ -35,6 +47,8 @@ std::size_t SocketState::readSome(MutableBytes into, std::error_code& error) {
   for (;;) {
     Op op(OpKind::recv);
     op.setBuffer(into.data(), into.size());
+    iovec piece{into.data(), into.size()};
+    if (message != nullptr) giveMessage(op, OpKind::recvMessage, *message, piece, MSG_CMSG_CLOEXEC);
     const std::int32_t result = descriptor.await(op, "recv");
     if (result >= 0) return static_cast<std::size_t>(result);
     if (result == -EINTR) continue;
@@ -77,7 +91,7 @@ class SocketState::WriteTurn final {
   SocketState& state_;
 };
 
-void SocketState::writeAll(Bytes from, std::error_code& error) {
+void SocketState::writeAll(Bytes from, std::error_code& error, msghdr* message) {
   error.clear();
   if (from.empty() || !descriptor.isOpen()) {
     plait::detail::checkpoint();
@@ -107,6 +121,11 @@ void SocketState::writeAll(Bytes from, std::error_code& error) {
     op.setBuffer(rest.data(), rest.size());
     // The kernel goes on after a short send by itself.
     op.flags = MSG_WAITALL;
+    iovec piece{const_cast<std::byte*>(rest.data()), rest.size()};
+    // What goes with the bytes goes with the first of them.
+    if (message != nullptr && progress.sent == 0) {
+      giveMessage(op, OpKind::sendMessage, *message, piece, 0);
+    }
     const std::int32_t result = descriptor.await(op, "send");
     if (result == -EINTR) continue;
     if (result < 0) {

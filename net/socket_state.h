@@ -23,8 +23,10 @@ class SocketState final {
   explicit SocketState(int number, const char* protocol = "tcp ") noexcept
       : descriptor(number), protocol_(protocol) {}
 
-  std::size_t readSome(MutableBytes into, std::error_code& error);
-  void writeAll(Bytes from, std::error_code& error);
+  // `message`: what else is to be received or sent with the bytes, by recvmsg(2) or sendmsg(2); its
+  // msg_iov is set here.
+  std::size_t readSome(MutableBytes into, std::error_code& error, msghdr* message = nullptr);
+  void writeAll(Bytes from, std::error_code& error, msghdr* message = nullptr);
 
   Address name(OpKind which) const;  // localName or peerName; none if the kernel refuses
   std::string describe() const;

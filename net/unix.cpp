@@ -22,17 +22,6 @@ struct Control {
   alignas(cmsghdr) std::byte bytes[kControlBytes] = {};
 };
 
-std::int32_t awaitMessage(SocketStream& stream, OpKind kind, msghdr& message, std::uint32_t flags) {
-  std::int32_t result = -EINTR;
-  while (result == -EINTR) {
-    Op op(kind);
-    op.buffer = &message;
-    op.flags = flags;
-    result = stream.isOpen() ? stream.state().descriptor.await(op, "descriptors") : -EBADF;
-  }
-  return result;
-}
-
 void closeAll(const std::vector<int>& descriptors) {
   for (const int each : descriptors) plait::detail::Descriptor closeIt(each);
 }
@@ -61,10 +50,7 @@ void sendDescriptors(SocketStream& stream, Bytes bytes, std::span<const int> des
   }
   if (bytes.empty()) throw Error(std::errc::invalid_argument, "sendDescriptors needs a byte to go with");
   Control control;
-  iovec piece{const_cast<std::byte*>(bytes.data()), bytes.size()};
   msghdr message{};
-  message.msg_iov = &piece;
-  message.msg_iovlen = 1;
   if (!descriptors.empty()) {
     message.msg_control = control.bytes;
     message.msg_controllen = CMSG_SPACE(descriptors.size_bytes());
@@ -74,28 +60,21 @@ void sendDescriptors(SocketStream& stream, Bytes bytes, std::span<const int> des
     header->cmsg_len = CMSG_LEN(descriptors.size_bytes());
     std::memcpy(CMSG_DATA(header), descriptors.data(), descriptors.size_bytes());
   }
-  const std::int32_t result = awaitMessage(stream, OpKind::sendMessage, message, 0);
-  if (result < 0) {
-    throwStreamError(detail::systemError(result), "sending descriptors to", stream.describe());
-  }
-  // The descriptors are with the first byte; what a short send left over follows as plain bytes.
-  stream.writeAll(bytes.subspan(static_cast<std::size_t>(result)));
+  std::error_code error = detail::systemError(-EBADF);
+  if (stream.isOpen()) stream.state().writeAll(bytes, error, &message);
+  if (error) throwStreamError(error, "sending descriptors to", stream.describe());
 }
 
 ReceivedDescriptors receiveDescriptors(SocketStream& stream, MutableBytes into) {
   Control control;
-  iovec piece{into.data(), into.size()};
   msghdr message{};
-  message.msg_iov = &piece;
-  message.msg_iovlen = 1;
   message.msg_control = control.bytes;
   message.msg_controllen = sizeof control.bytes;
-  const std::int32_t result =
-      awaitMessage(stream, OpKind::recvMessage, message, MSG_CMSG_CLOEXEC);
-  if (result < 0) {
-    throwStreamError(detail::systemError(result), "receiving descriptors from", stream.describe());
-  }
-  ReceivedDescriptors received{static_cast<std::size_t>(result), {}};
+  std::error_code error = detail::systemError(-EBADF);
+  std::size_t count = 0;
+  if (stream.isOpen()) count = stream.state().readSome(into, error, &message);
+  if (error) throwStreamError(error, "receiving descriptors from", stream.describe());
+  ReceivedDescriptors received{count, {}};
   for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
        header = CMSG_NXTHDR(&message, header)) {
     if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
@@ -106,6 +85,9 @@ ReceivedDescriptors receiveDescriptors(SocketStream& stream, MutableBytes into) 
   }
   if ((message.msg_flags & MSG_CTRUNC) != 0) {
     closeAll(received.descriptors);
+    if (received.descriptors.size() < kDescriptorsMax) {
+      throw IoError(EMFILE, "receiving descriptors from " + stream.describe());
+    }
     throw LimitError("receiveDescriptors: more than " + std::to_string(kDescriptorsMax) +
                      " descriptors came with one message");
   }

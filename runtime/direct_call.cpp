@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -37,7 +38,12 @@ std::int32_t directCall(Op& op) noexcept {
     case OpKind::sendMany:
       return answer(
           ::sendmmsg(op.descriptor, messages, op.length, flags | MSG_DONTWAIT | MSG_NOSIGNAL));
-    case OpKind::unlink: return answer(::unlink(static_cast<const char*>(op.buffer)));
+    case OpKind::unlink: {
+      const char* const path = static_cast<const char*>(op.buffer);
+      struct stat file {};
+      if (::lstat(path, &file) != 0) return -errno;
+      return S_ISSOCK(file.st_mode) ? answer(::unlink(path)) : -ENOTSOCK;
+    }
     case OpKind::close: return answer(::close(op.descriptor));
     default: PLAIT_ASSERT(!"an operation for submit(), not for call()");
   }

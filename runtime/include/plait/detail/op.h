@@ -42,7 +42,7 @@ enum class OpKind : std::uint8_t {
   receiveMany,  // recvmmsg with MSG_DONTWAIT
   sendMany,     // sendmmsg with MSG_DONTWAIT
   pipe,
-  unlink,  // buffer: the path
+  unlink,  // buffer: the path of a socket; -ENOTSOCK, and nothing removed, if it is none
 };
 
 class Op final {
