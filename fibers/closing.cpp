@@ -2,8 +2,8 @@
 
 #include <string>
 
-#include "plait/detail/process.h"
 #include "plait/detail/alarm.h"
+#include "plait/detail/process.h"
 #include "plait/error.h"
 #include "plait/greenlet.h"
 #include "plait/report.h"
@@ -36,9 +36,10 @@ void Scheduler::closeDown() {
   if (isClosingTooLong()) {
     forEach([this](Fiber& fiber) {
       if (&fiber == closer_) return;
-      abandon(fiber, "it goes on although it was killed" +
-                         (fiber.state_ == Fiber::State::parked ? "; it waits in " + fiber.describeWait()
-                                                               : std::string()));
+      abandon(fiber,
+              "it goes on although it was killed" + (fiber.state_ == Fiber::State::parked
+                                                         ? "; it waits in " + fiber.describeWait()
+                                                         : std::string()));
     });
     loop_.kernel().abandonOperations();
   }
@@ -62,8 +63,7 @@ void Scheduler::holdUp(Fiber& fiber, std::uint32_t strikes) noexcept {
 
 // It will never be resumed; its stack stays, because others may point into it.
 void Scheduler::abandon(Fiber& fiber, const std::string& why) noexcept {
-  reportError(fiber.describe(),
-              std::make_exception_ptr(CancelledError("refused to end: " + why)));
+  reportError(fiber.describe(), std::make_exception_ptr(CancelledError("refused to end: " + why)));
   stacks_.abandon();
   loop_.kernel().abandonOperations();
   fiber.retain();  // for ever: its stack may be waited on

@@ -4,12 +4,13 @@
 
 #ifdef PLAIT_ASAN
 #include <pthread.h>
+
 #include <sanitizer/common_interface_defs.h>
 #endif
 #ifdef PLAIT_TSAN
-#include <sanitizer/tsan_interface.h>
-
 #include <utility>
+
+#include <sanitizer/tsan_interface.h>
 #endif
 
 namespace plait::detail {
@@ -62,8 +63,8 @@ void arriveAnnounced([[maybe_unused]] Context& at) noexcept {
 }
 
 void prepare(Context& context, const Stack& stack) {
-  // The tops of all stacks have the same low address bits, and would share a few sets of every cache: the
-  // first frames are spread over a part of the top page.
+  // The tops of all stacks have the same low address bits, and would share a few sets of every
+  // cache: the first frames are spread over a part of the top page.
   const std::size_t color = stack.index % kColors * kCacheLine;
   context.suspended = make_fcontext(stack.top() - color, stack.bytes - color, &firstFrame);
 #ifdef PLAIT_ASAN

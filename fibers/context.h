@@ -1,14 +1,13 @@
-// A suspended stack, and the switch to another. The only file pair that knows Boost.Context, and the
-// place where AddressSanitizer and ThreadSanitizer are told which stack runs.
+// A suspended stack, and the switch to another. The only file pair that knows Boost.Context, and
+// the place where AddressSanitizer and ThreadSanitizer are told which stack runs.
 #pragma once
 
 #include <cstddef>
 
-#include "stack_pool.h"
-
 #include <boost/context/detail/fcontext.hpp>
 
 #include "sanitizer.h"
+#include "stack_pool.h"
 
 namespace plait::detail {
 

@@ -37,8 +37,9 @@ void Fiber::destroy() noexcept {
   const bool neverTaken = error_ && !observed_ && !killed_;
   if (neverTaken && currentFiber != nullptr && currentFiber->isFinished()) {
     // Between two fibers: a sink may want to know who runs, so a callback tells it.
-    scheduler_->loop().callSoon(
-        [context = describe(), error = error_]() mutable { reportError(std::move(context), error); });
+    scheduler_->loop().callSoon([context = describe(), error = error_]() mutable {
+      reportError(std::move(context), error);
+    });
   } else if (neverTaken) {
     reportError(describe(), error_);
   }
@@ -157,7 +158,8 @@ void Fiber::runBody() noexcept {
   } catch (...) {
     error_ = std::current_exception();
   }
-  // Destructors of the function, its captures and the locals may block: they run on this fiber, shielded.
+  // Destructors of the function, its captures and the locals may block: they run on this fiber,
+  // shielded.
   ++shieldDepth;
   dropFunction();
   dropLocals();
@@ -186,12 +188,13 @@ bool Fiber::killMayStrike() const noexcept {
   return shieldDepth == 0 && unwindDepth() == 0 && !isHandlingKill();
 }
 
-// Blocking inside the handler of a kill is how C++ spells "finally": what else would strike waits until
-// it is over. Handlers may be nested, so the whole chain of caught exceptions is looked at.
+// Blocking inside the handler of a kill is how C++ spells "finally": what else would strike waits
+// until it is over. Handlers may be nested, so the whole chain of caught exceptions is looked at.
 bool Fiber::isHandlingKill() const noexcept {
   const void* const caught = state_ == State::running ? scheduler_->exceptionsNow().caught
                                                       : FiberMachine::of(*this).exceptions.caught;
-  for (auto* each = static_cast<const CaughtException*>(caught); each != nullptr; each = each->next) {
+  for (auto* each = static_cast<const CaughtException*>(caught); each != nullptr;
+       each = each->next) {
     if (*each->type == typeid(GreenletExit)) return true;
   }
   return false;

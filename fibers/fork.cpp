@@ -34,9 +34,11 @@ void Scheduler::forgetOthersAfterFork() {
   loop_.restartAfterFork(makeKernel(), stack.bottom, stack.top());
   // Who wakes a forgotten fiber wakes nobody.
   forEach([&self](Fiber& fiber) {
-    if (&fiber != &self && fiber.waiter_ != nullptr) fiber.waiter_->state_ = WaiterCore::State::left;
+    if (&fiber != &self && fiber.waiter_ != nullptr)
+      fiber.waiter_->state_ = WaiterCore::State::left;
   });
-  // What the other fibers own stays as it is in memory, as after any fork: nobody runs its destructors.
+  // What the other fibers own stays as it is in memory, as after any fork: nobody runs its
+  // destructors.
   stacks_.abandon();
   spare_ = Stack();
   giveIdentity();

@@ -172,9 +172,7 @@ void AnyGreenlet::kill(std::exception_ptr error) const {
   if (!isSelfStruck(*fiber_)) fiber_->join();
 }
 
-AnyGreenlet current() {
-  return AnyGreenlet(detail::FiberPointer<>(Fiber::current("current()")));
-}
+AnyGreenlet current() { return AnyGreenlet(detail::FiberPointer<>(Fiber::current("current()"))); }
 
 void yield() {
   if (detail::currentFiber == nullptr) Fiber::current("yield()");
@@ -224,7 +222,9 @@ EndedGreenlets::EndedGreenlets(const std::vector<AnyGreenlet>& greenlets, Durati
 EndedGreenlets::EndedGreenlets(EndedGreenlets&&) noexcept = default;
 EndedGreenlets::~EndedGreenlets() = default;
 
-const AnyGreenlet& EndedGreenlets::Iterator::operator*() const { return range_->collector_->last(); }
+const AnyGreenlet& EndedGreenlets::Iterator::operator*() const {
+  return range_->collector_->last();
+}
 
 EndedGreenlets::Iterator& EndedGreenlets::Iterator::operator++() {
   EndedGreenlets& range = *range_;

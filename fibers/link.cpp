@@ -1,6 +1,6 @@
-// Links: callbacks for a fiber's end. A link is a DoneNode until then, so links and joiners are told in
-// the order in which they came; then it is a Task of its own, so one that blocks or throws holds up no
-// other. Until it runs it can be unlinked.
+// Links: callbacks for a fiber's end. A link is a DoneNode until then, so links and joiners are
+// told in the order in which they came; then it is a Task of its own, so one that blocks or throws
+// holds up no other. Until it runs it can be unlinked.
 
 #include "fiber_extras.h"
 #include "plait/detail/loop.h"

@@ -30,9 +30,8 @@ void runOnPool(ThreadPool& pool, void (*call)(void*) noexcept, void* context) {
   Fiber::currentOrNull()->requireMayPark("offload");
   Offloaded job(call, context);
   pool.submit(job);
-  job.waiter.park([&pool, &job] {
-    return pool.tryWithdraw(job) ? OnCancel::leave : OnCancel::stay;
-  });
+  job.waiter.park(
+      [&pool, &job] { return pool.tryWithdraw(job) ? OnCancel::leave : OnCancel::stay; });
 }
 
 }  // namespace plait::detail

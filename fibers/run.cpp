@@ -24,12 +24,12 @@ std::unique_ptr<Kernel> makeKernel(const RunOptions& options) {
               "no kernel backend is called '" + name + "'; there are uring and sim");
 }
 
-// A write to a pipe or socket whose reader is gone shall be an error of one fiber, not the end of all.
-// A handler that the program has set is left alone.
+// A write to a pipe or socket whose reader is gone shall be an error of one fiber, not the end of
+// all. A handler that the program has set is left alone.
 void ignoreSigpipe() noexcept {
-  struct sigaction present {};
+  struct sigaction present{};
   if (::sigaction(SIGPIPE, nullptr, &present) != 0 || present.sa_handler != SIG_DFL) return;
-  struct sigaction ignore {};
+  struct sigaction ignore{};
   ignore.sa_handler = SIG_IGN;
   ::sigaction(SIGPIPE, &ignore, nullptr);
 }

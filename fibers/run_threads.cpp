@@ -18,7 +18,10 @@ namespace detail {
 class ThreadTeam final {
  public:
   ThreadTeam(std::size_t count, std::function<void(TeamMember&)> main, const RunOptions& options)
-      : main_(std::move(main)), options_(options), seats_(count), missing_(static_cast<std::uint32_t>(count)) {}
+      : main_(std::move(main)),
+        options_(options),
+        seats_(count),
+        missing_(static_cast<std::uint32_t>(count)) {}
 
   void runAll() {
     std::vector<std::thread> threads;
@@ -65,7 +68,7 @@ class ThreadTeam final {
 
   struct Seat {
     std::optional<LoopHandle> handle;
-    TeamMember* member = nullptr;       // the loop's thread only, as is `main`
+    TeamMember* member = nullptr;  // the loop's thread only, as is `main`
     std::optional<AnyGreenlet> main;
   };
 
@@ -112,7 +115,8 @@ class ThreadTeam final {
     if (missing_.fetch_sub(1, std::memory_order_acq_rel) == 1) raw::futexWake(missing_, kEveryone);
   }
 
-  // All loops shall exist before the first main begins: until then this thread has nothing else to do.
+  // All loops shall exist before the first main begins: until then this thread has nothing else to
+  // do.
   void awaitOthers() noexcept {
     while (const std::uint32_t left = missing_.load(std::memory_order_acquire)) {
       raw::futexWait(missing_, left);
@@ -133,7 +137,7 @@ class ThreadTeam final {
   std::vector<Seat> seats_;
   std::exception_ptr error_;
   std::atomic<bool> cannotBegin_{false};  // a thread was refused
-  std::atomic<std::uint32_t> missing_;  // loops that do not exist yet
+  std::atomic<std::uint32_t> missing_;    // loops that do not exist yet
 };
 
 }  // namespace detail

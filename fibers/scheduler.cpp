@@ -17,7 +17,8 @@ namespace {
 
 constexpr int kForkedExit = 70;  // EX_SOFTWARE
 
-// A dispatcher, and what its stack becomes when a callback on it parks. It has no function of its own.
+// A dispatcher, and what its stack becomes when a callback on it parks. It has no function of its
+// own.
 class DispatcherFiber final : public Fiber {
  public:
   explicit DispatcherFiber() : Fiber({}, std::source_location::current()) {}
@@ -69,8 +70,8 @@ void Scheduler::drive() {
   loadState(outside);
 }
 
-// Every stack begins here: the dispatcher's, and every fiber's. When a fiber has ended and the next one
-// has not begun, that one takes over the stack as it is, without a switch.
+// Every stack begins here: the dispatcher's, and every fiber's. When a fiber has ended and the next
+// one has not begun, that one takes over the stack as it is, without a switch.
 void runFiberStack() noexcept {
   Scheduler& scheduler = *currentFiber->scheduler_;
   do {
@@ -85,8 +86,8 @@ void runFiberStack() noexcept {
   scheduler.leave();
 }
 
-// Returns when this stack is no longer the dispatcher's: a callback on it has parked, and has returned
-// now. Then it ends like any fiber.
+// Returns when this stack is no longer the dispatcher's: a callback on it has parked, and has
+// returned now. Then it ends like any fiber.
 void Scheduler::dispatch() noexcept {
   while (currentFiber == dispatcher_) {
     const bool goOn = loop_.step();
@@ -126,8 +127,8 @@ void Scheduler::leave() noexcept {
   leaveContext(last, FiberMachine::of(*next).context);
 }
 
-// The scheduler's own reference to a fiber that has ended. If it is the last one, a value that is left
-// is destroyed by a callback: here, between two fibers, its destructor could not block.
+// The scheduler's own reference to a fiber that has ended. If it is the last one, a value that is
+// left is destroyed by a callback: here, between two fibers, its destructor could not block.
 void Scheduler::letGo(Fiber& ended) noexcept {
   if (ended.references_ == 1 && ended.holdsValue_) {
     loop_.callSoon([last = FiberPointer<>(&ended, FiberPointer<>::Adopt())] {});
@@ -147,11 +148,12 @@ void Scheduler::keepOrRelease(const Stack& stack) noexcept {
 
 void Scheduler::reportUnguarded() {
   reportedUnguarded_ = true;
-  reportError("a stack without a guard",
-              std::make_exception_ptr(Error(
-                  std::errc::not_enough_memory,
-                  "the kernel refuses more guard pages, so an overflow of this stack, and of others to "
-                  "come, would go unnoticed: raise the sysctl vm.max_map_count, or use Linux 6.13")));
+  reportError(
+      "a stack without a guard",
+      std::make_exception_ptr(Error(
+          std::errc::not_enough_memory,
+          "the kernel refuses more guard pages, so an overflow of this stack, and of others to "
+          "come, would go unnoticed: raise the sysctl vm.max_map_count, or use Linux 6.13")));
 }
 
 bool Scheduler::prepareToRun(Fiber& fiber) noexcept {
@@ -184,8 +186,8 @@ bool Scheduler::prepareToRun(Fiber& fiber) noexcept {
   return true;
 }
 
-// The next fiber has not begun: it gets a stack. One whose stack is refused has ended, and another one
-// is chosen.
+// The next fiber has not begun: it gets a stack. One whose stack is refused has ended, and another
+// one is chosen.
 void Scheduler::switchToNew() noexcept {
   for (;;) {
     Fiber& next = chooseNext();
@@ -249,10 +251,10 @@ void Scheduler::finish(Fiber& fiber) noexcept {
   // Whoever would run now belongs to the parent, and so does the ring.
   if (isForked()) {
     reportError(fiber.describe(),
-                std::make_exception_ptr(Error(
-                    std::errc::owner_dead,
-                    "it has ended in a forked child whose loop is the parent's; call "
-                    "plait::afterForkInChild(), exec or _exit in the child")));
+                std::make_exception_ptr(
+                    Error(std::errc::owner_dead,
+                          "it has ended in a forked child whose loop is the parent's; call "
+                          "plait::afterForkInChild(), exec or _exit in the child")));
     std::_Exit(kForkedExit);
   }
   fiber.state_ = Fiber::State::finished;
@@ -277,8 +279,8 @@ void Scheduler::becomeFiber() {
   newDispatcher();
 }
 
-// The callback that asked who it is has returned without parking: its identity ends with it, and the
-// stack goes on under a new one.
+// The callback that asked who it is has returned without parking: its identity ends with it, and
+// the stack goes on under a new one.
 void Scheduler::renewIdentity() {
   Fiber* const old = dispatcher_;
   auto* const fresh = new DispatcherFiber();

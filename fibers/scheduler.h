@@ -1,7 +1,8 @@
 // Decides which stack runs. One per loop. The loop itself is driven by a fiber, the dispatcher: a
-// parking fiber switches straight to the next ready one, and to the dispatcher only when a callback is
-// next, the turn's batch is used up, or nothing is ready. If a callback parks, the dispatcher's stack is
-// that callback's from then on and a new dispatcher goes on; so blocking is legal everywhere.
+// parking fiber switches straight to the next ready one, and to the dispatcher only when a callback
+// is next, the turn's batch is used up, or nothing is ready. If a callback parks, the dispatcher's
+// stack is that callback's from then on and a new dispatcher goes on; so blocking is legal
+// everywhere.
 #pragma once
 
 #include <exception>
@@ -45,13 +46,14 @@ class Scheduler final : public LoopOwner {
   void addLater(Fiber& fiber) noexcept;
   void registerFiber(Fiber& fiber) noexcept;
   void makeReady(Fiber& fiber) noexcept;
-  // Where the callback was made that runs, or is parked, on this fiber's stack; null for a greenlet.
+  // Where the callback was made that runs, or is parked, on this fiber's stack; null for a
+  // greenlet.
   static const std::source_location* callbackOn(const Fiber& fiber) noexcept;
   bool isDispatcher(const Fiber& fiber) const noexcept { return &fiber == dispatcher_; }
   void giveIdentity() noexcept;
 
-  // The process has forked and this is the child, with its parent's loop: every call that may switch
-  // throws. The fiber that forked is marked, and no other runs before afterForkInChild().
+  // The process has forked and this is the child, with its parent's loop: every call that may
+  // switch throws. The fiber that forked is marked, and no other runs before afterForkInChild().
   bool isForked() const noexcept { return loop_.forkGeneration() != process::forkGeneration(); }
 
   // Uses up one of the calls that a fiber may make without ever parking.
@@ -84,8 +86,8 @@ class Scheduler final : public LoopOwner {
     }
   }
 
-  // Kills every fiber but the calling one and waits until they have ended. One that swallows its kill
-  // kStrikesMax times while this goes on is abandoned: reported, and never resumed again.
+  // Kills every fiber but the calling one and waits until they have ended. One that swallows its
+  // kill kStrikesMax times while this goes on is abandoned: reported, and never resumed again.
   void closeDown();
   // Starts a fiber that does it, then stops the loop. Once; from then on fibers are born killed.
   void beginClosing();
@@ -168,7 +170,6 @@ class Scheduler final : public LoopOwner {
   Stack spare_;
 };
 
-
 // --- the hot path, inline ---
 
 inline void Scheduler::saveState(FiberMachine& machine) noexcept {
@@ -206,18 +207,21 @@ inline void Scheduler::switchTo(Fiber& next) noexcept {
 // Written so that nothing but `this` is needed after a call: what lives across one is saved on the
 // stack, and every line of it that is touched counts.
 inline void Scheduler::switchAway() noexcept {
-  if (currentFiber == dispatcher_) [[unlikely]] becomeFiber();
+  if (currentFiber == dispatcher_) [[unlikely]]
+    becomeFiber();
   Task* const task = loop_.peekNext();
   if (task == nullptr || task->run != &Fiber::resume) return switchTo(*dispatcher_);
   Fiber& next = static_cast<Fiber&>(*task);
-  if (!FiberMachine::of(next).isPrepared()) [[unlikely]] return switchToNew();
+  if (!FiberMachine::of(next).isPrepared()) [[unlikely]]
+    return switchToNew();
   loop_.takeNext();
   if (&next != currentFiber) return switchTo(next);
   next.state_ = Fiber::State::running;
 }
 
 inline void Scheduler::yield() noexcept {
-  if (currentFiber == dispatcher_) [[unlikely]] becomeFiber();
+  if (currentFiber == dispatcher_) [[unlikely]]
+    becomeFiber();
   makeReady(*currentFiber);
   switchAway();
 }

@@ -1,6 +1,7 @@
-// Events, semaphores, mutexes and conditions: all are a queue of SignalNodes and a rule for when one is
-// fired. Who fires unlinks first, so a node is fired at most once; who leaves unlinks too. A kill and a
-// signal in the same turn: whichever came first has unlinked the node, and the other finds nothing.
+// Events, semaphores, mutexes and conditions: all are a queue of SignalNodes and a rule for when
+// one is fired. Who fires unlinks first, so a node is fired at most once; who leaves unlinks too. A
+// kill and a signal in the same turn: whichever came first has unlinked the node, and the other
+// finds nothing.
 
 #include <stdexcept>
 

@@ -11,7 +11,8 @@ bool WaiterCore::wakeCore() noexcept {
     return true;
   }
   if (state_ != State::parked) return false;
-  PLAIT_ASSERT(fiber_->scheduler_ == Scheduler::current());  // wakes come from the loop's own thread
+  PLAIT_ASSERT(fiber_->scheduler_ ==
+               Scheduler::current());  // wakes come from the loop's own thread
   state_ = State::woken;
   fiber_->scheduler_->makeReady(*fiber_);
   return true;
@@ -21,7 +22,8 @@ void WaiterCore::parkCore(bool carriesValue, void* context, OnCancel (*onCancel)
   if (state_ == State::woken) return;
   Scheduler::current()->giveIdentity();
   Fiber& self = *currentFiber;
-  if (self.noSwitchDepth > 0 && onCancel(context) == OnCancel::leave) self.requireMayPark(reason_.verb);
+  if (self.noSwitchDepth > 0 && onCancel(context) == OnCancel::leave)
+    self.requireMayPark(reason_.verb);
   if (self.hasPending() && self.somethingMayStrike()) {
     cancelAsked_ = true;
     if (onCancel(context) == OnCancel::leave) {
@@ -39,7 +41,8 @@ void WaiterCore::parkCore(bool carriesValue, void* context, OnCancel (*onCancel)
   self.waiter_ = this;
   self.scheduler_->switchAway();
   self.waiter_ = nullptr;
-  // A strike taken back meanwhile (its Timeout cancelled by another fiber) ends the wait all the same.
+  // A strike taken back meanwhile (its Timeout cancelled by another fiber) ends the wait all the
+  // same.
   if (state_ == State::left) {
     self.throwPending();
     throw CancelledError("the wait was cancelled");

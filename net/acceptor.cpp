@@ -56,7 +56,8 @@ void Acceptor::disarm() {
 void Acceptor::finish() {
   const CancelShield shield;
   disarm();
-  while (op_.inFlight) plait::detail::waitForSignal(waiters_, {"the end of accepting", this, nullptr}, kForever);
+  while (op_.inFlight)
+    plait::detail::waitForSignal(waiters_, {"the end of accepting", this, nullptr}, kForever);
 }
 
 void Acceptor::onCompletion(std::int32_t result, bool more) {

@@ -1,6 +1,7 @@
-// Accepting many connections with one operation. The multishot accept is armed only while the server
-// wants connections; what arrives beyond that, until the kernel has heard of the cancel, waits here and
-// is given out first. Nothing accepted is ever forgotten: whoever destroys the acceptor closes the rest.
+// Accepting many connections with one operation. The multishot accept is armed only while the
+// server wants connections; what arrives beyond that, until the kernel has heard of the cancel,
+// waits here and is given out first. Nothing accepted is ever forgotten: whoever destroys the
+// acceptor closes the rest.
 #pragma once
 
 #include <cstdint>

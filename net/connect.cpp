@@ -32,19 +32,26 @@ std::int32_t prepareAndConnect(SocketState& socket, const Address& address,
 
 std::string wayOut(std::int32_t result) {
   switch (result) {
-    case -ECONNREFUSED: return "nobody listens there; is the server running?";
+    case -ECONNREFUSED:
+      return "nobody listens there; is the server running?";
     case -ENETUNREACH:
-    case -EHOSTUNREACH: return "there is no route to it from this machine";
-    case -EMFILE: return "this process has no file descriptor left; raise RLIMIT_NOFILE (ulimit -n)";
-    case -EADDRNOTAVAIL: return "no local port is free for it, or bindTo is not an address of this machine";
-    case -ENOENT: return "there is no such socket file";
-    default: return {};
+    case -EHOSTUNREACH:
+      return "there is no route to it from this machine";
+    case -EMFILE:
+      return "this process has no file descriptor left; raise RLIMIT_NOFILE (ulimit -n)";
+    case -EADDRNOTAVAIL:
+      return "no local port is free for it, or bindTo is not an address of this machine";
+    case -ENOENT:
+      return "there is no such socket file";
+    default:
+      return {};
   }
 }
 
 }  // namespace
 
-SocketStream connect(const Address& address, std::error_code& error, const ConnectOptions& options) {
+SocketStream connect(const Address& address, std::error_code& error,
+                     const ConnectOptions& options) {
   error.clear();
   const int number = detail::makeSocket(address.family(), SOCK_STREAM);
   if (number < 0) {
@@ -73,9 +80,9 @@ SocketStream connect(std::string_view endpoint, const ConnectOptions& options) {
   const std::vector<Address> addresses =
       detail::parseEndpoint(endpoint, detail::EndpointUse::connect).resolve();
   if (addresses.size() == 1) return connect(addresses.front(), options);
-  return detail::connectFirst(
-      addresses, options.attemptDelay,
-      [&options](const Address& address) { return connect(address, options); });
+  return detail::connectFirst(addresses, options.attemptDelay, [&options](const Address& address) {
+    return connect(address, options);
+  });
 }
 
 SocketStream connect(std::string_view endpoint, std::error_code& error) {

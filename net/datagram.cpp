@@ -24,9 +24,7 @@ msghdr headerFor(Address& address, iovec& piece) noexcept {
   return header;
 }
 
-iovec pieceOf(Bytes bytes) noexcept {
-  return {const_cast<std::byte*>(bytes.data()), bytes.size()};
-}
+iovec pieceOf(Bytes bytes) noexcept { return {const_cast<std::byte*>(bytes.data()), bytes.size()}; }
 
 void requireDone(std::int32_t result, const char* tried, const SocketState& socket) {
   if (result < 0) throwStreamError(detail::systemError(result), tried, socket.describe());
@@ -41,7 +39,8 @@ struct Batch {
 }  // namespace
 
 DatagramSocket::DatagramSocket() noexcept = default;
-DatagramSocket::DatagramSocket(int descriptor) : state_(std::make_unique<SocketState>(descriptor, "udp ")) {}
+DatagramSocket::DatagramSocket(int descriptor)
+    : state_(std::make_unique<SocketState>(descriptor, "udp ")) {}
 DatagramSocket::DatagramSocket(DatagramSocket&&) noexcept = default;
 DatagramSocket& DatagramSocket::operator=(DatagramSocket&&) noexcept = default;
 DatagramSocket::~DatagramSocket() = default;
@@ -185,7 +184,11 @@ void DatagramSocket::close() {
 }
 
 bool DatagramSocket::isOpen() const noexcept { return state_ && state_->descriptor.isOpen(); }
-int DatagramSocket::descriptor() const noexcept { return state_ ? state_->descriptor.number() : -1; }
-std::string DatagramSocket::describe() const { return state_ ? state_->describe() : "a closed socket"; }
+int DatagramSocket::descriptor() const noexcept {
+  return state_ ? state_->descriptor.number() : -1;
+}
+std::string DatagramSocket::describe() const {
+  return state_ ? state_->describe() : "a closed socket";
+}
 
 }  // namespace plait::net

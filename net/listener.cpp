@@ -1,5 +1,5 @@
-#include <sys/socket.h>
 #include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -73,14 +73,17 @@ std::int32_t bindTo(SocketState& socket, const Address& address) {
 
 [[noreturn]] void failToListen(std::int32_t result, const Address& address) {
   IoError error(-result, "listening on " + address.toString());
-  if (result == -EADDRINUSE) error.addNote("another socket listens there; choose another port or stop it");
+  if (result == -EADDRINUSE)
+    error.addNote("another socket listens there; choose another port or stop it");
   if (result == -EACCES) error.addNote("ports below 1024 and foreign directories need privileges");
   throw error;
 }
 
-// A socket file that nobody listens on any more is in the way; one that somebody serves is not touched.
+// A socket file that nobody listens on any more is in the way; one that somebody serves is not
+// touched.
 bool removeStale(const Address& address) {
-  // An abstract name has no file; and what is no socket is not ours to remove, which the kernel op sees to.
+  // An abstract name has no file; and what is no socket is not ours to remove, which the kernel op
+  // sees to.
   if (address.path().starts_with('@')) return false;
   std::error_code error;
   const SocketStream probe = connect(address, error);
@@ -121,7 +124,8 @@ Listener listen(const Address& address, const ListenOptions& options) {
 Listener listen(std::string_view endpoint, const ListenOptions& options) {
   // A name may stand for several addresses; the first that can be listened on is taken.
   std::exception_ptr lastError;
-  for (const Address& address : detail::parseEndpoint(endpoint, detail::EndpointUse::listen).resolve()) {
+  for (const Address& address :
+       detail::parseEndpoint(endpoint, detail::EndpointUse::listen).resolve()) {
     try {
       return listen(address, options);
     } catch (const IoError&) {

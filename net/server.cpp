@@ -69,7 +69,8 @@ void Server::acceptLoop() {
       retry = kAcceptRetryMin;
       serveOne(descriptor);
       // The last slot is taken: further clients shall wait in the kernel, not here.
-      if (shared_->slots.available() == 0 || acceptor_->waiting() >= kAcceptedMax) acceptor_->disarm();
+      if (shared_->slots.available() == 0 || acceptor_->waiting() >= kAcceptedMax)
+        acceptor_->disarm();
       continue;
     }
     shared_->slots.release();

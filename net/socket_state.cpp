@@ -81,7 +81,8 @@ class SocketState::WriteTurn final {
   }
 
  private:
-  // close() waits also for those who wait for their turn, so the stream may go as soon as it returns.
+  // close() waits also for those who wait for their turn, so the stream may go as soon as it
+  // returns.
   struct User {
     explicit User(plait::detail::Descriptor& d) : descriptor(d) { descriptor.enter(); }
     ~User() { descriptor.leave(); }
@@ -103,8 +104,8 @@ void SocketState::writeAll(Bytes from, std::error_code& error, msghdr* message) 
     error = std::make_error_code(std::errc::broken_pipe);
     return;
   }
-  // Until all is sent the stream counts as half written, also if an exception leaves this frame; but a
-  // write of which nothing was sent has done no harm.
+  // Until all is sent the stream counts as half written, also if an exception leaves this frame;
+  // but a write of which nothing was sent has done no harm.
   struct Progress {
     SocketState& state;
     std::size_t total;

@@ -1,4 +1,5 @@
-// What a socket is behind its movable handle: the descriptor, who reads, who writes, and what it is called.
+// What a socket is behind its movable handle: the descriptor, who reads, who writes, and what it is
+// called.
 #pragma once
 
 #include <cstdint>

@@ -60,7 +60,9 @@ void SocketStream::close() {
 
 bool SocketStream::isOpen() const noexcept { return state_ && state_->descriptor.isOpen(); }
 
-std::string SocketStream::describe() const { return state_ ? state_->describe() : "a closed socket"; }
+std::string SocketStream::describe() const {
+  return state_ ? state_->describe() : "a closed socket";
+}
 
 namespace {
 
@@ -73,7 +75,8 @@ Address nameOf(const SocketStream& stream, OpKind which, const char* tried) {
 }
 
 SocketState& openState(const std::unique_ptr<SocketState>& state) {
-  if (!state) throwStreamError(detail::systemError(-EBADF), "setting an option of", "a closed socket");
+  if (!state)
+    throwStreamError(detail::systemError(-EBADF), "setting an option of", "a closed socket");
   return *state;
 }
 

@@ -20,7 +20,8 @@ void Stream::writeAll(Bytes from) {
 void throwStreamError(std::error_code code, const char* tried, const std::string& what) {
   const std::string subject = std::string(tried) + " " + what;
   if (code == std::errc::device_or_resource_busy) {
-    throw ConcurrentUseError(subject + ": another fiber does so already; give each stream one reader");
+    throw ConcurrentUseError(subject +
+                             ": another fiber does so already; give each stream one reader");
   }
   if (code.category() != std::system_category() && code.category() != std::generic_category()) {
     throw Error(code, subject + ": " + code.message());

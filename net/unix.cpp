@@ -48,7 +48,8 @@ void sendDescriptors(SocketStream& stream, Bytes bytes, std::span<const int> des
     throw LimitError("sendDescriptors: at most " + std::to_string(kDescriptorsMax) +
                      " descriptors go with one message; send several");
   }
-  if (bytes.empty()) throw Error(std::errc::invalid_argument, "sendDescriptors needs a byte to go with");
+  if (bytes.empty())
+    throw Error(std::errc::invalid_argument, "sendDescriptors needs a byte to go with");
   Control control;
   msghdr message{};
   if (!descriptors.empty()) {

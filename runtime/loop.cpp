@@ -6,10 +6,10 @@
 
 #include "loop_registry.h"
 #include "plait/cancellation.h"
-#include "plait/error.h"
-#include "plait/time.h"
 #include "plait/detail/process.h"
 #include "plait/detail/raw.h"
+#include "plait/error.h"
+#include "plait/time.h"
 
 namespace plait::detail {
 namespace {
@@ -221,8 +221,6 @@ TimePoint now() noexcept {
   return loop == nullptr ? detail::raw::monotonicNow() : loop->now();
 }
 
-LoopStatistics loopStatistics() {
-  return detail::Loop::require("loopStatistics()").statistics();
-}
+LoopStatistics loopStatistics() { return detail::Loop::require("loopStatistics()").statistics(); }
 
 }  // namespace plait

@@ -1,5 +1,5 @@
-// The loops of this process, oldest first: whom a free callFromThread() means, and which threads are
-// plait's own.
+// The loops of this process, oldest first: whom a free callFromThread() means, and which threads
+// are plait's own.
 #pragma once
 
 #include <memory>

@@ -20,7 +20,8 @@ detail::raw::Lock defaultSinkLock;
 [[maybe_unused]] const bool kHeld = detail::process::holdAcrossFork(defaultSinkLock);
 ErrorSink& defaultSink() {
   static ErrorSink sink = [](const ErrorReport& report) {
-    const std::string line = "plait: " + report.context + " failed: " + describe(report.error) + "\n";
+    const std::string line =
+        "plait: " + report.context + " failed: " + describe(report.error) + "\n";
     detail::raw::write(kStandardError, line.data(), line.size());
   };
   return sink;
@@ -53,7 +54,8 @@ void reportError(std::string context, std::exception_ptr error) noexcept {
     }
     detail::defaultErrorSink()(report);
   } catch (...) {
-    // A sink that fails must not take the reporting fiber with it, and there is no one left to tell.
+    // A sink that fails must not take the reporting fiber with it, and there is no one left to
+    // tell.
   }
 }
 

@@ -1,8 +1,6 @@
-// A signal handler may touch only atomics and make syscalls. So the watches stand in a fixed table of
-// atomic pointers; the handler posts each matching watch to its loop's inbox, lock-free. Taking a watch
-// out: clear its place, then wait until no handler that may have seen it is still running.
-
-#include "plait/signal.h"
+// A signal handler may touch only atomics and make syscalls. So the watches stand in a fixed table
+// of atomic pointers; the handler posts each matching watch to its loop's inbox, lock-free. Taking
+// a watch out: clear its place, then wait until no handler that may have seen it is still running.
 
 #include <signal.h>
 
@@ -12,8 +10,9 @@
 
 #include "plait/detail/loop.h"
 #include "plait/detail/process.h"
-#include "plait/error.h"
 #include "plait/detail/raw.h"
+#include "plait/error.h"
+#include "plait/signal.h"
 
 namespace plait {
 namespace detail {
@@ -21,7 +20,10 @@ namespace detail {
 class SignalWatch final : public Task {
  public:
   SignalWatch(int number, UniqueFunction<void()> f, const std::source_location& place)
-      : Task(&arrived), signal(number), inbox(Loop::current()->inbox()), function(std::move(f)),
+      : Task(&arrived),
+        signal(number),
+        inbox(Loop::current()->inbox()),
+        function(std::move(f)),
         at(place) {}
 
   void post() noexcept {
@@ -73,7 +75,7 @@ raw::Lock tableLock;
 [[maybe_unused]] const bool kHeld = process::holdAcrossFork(tableLock);
 struct Installed {
   int watches = 0;
-  struct sigaction before {};
+  struct sigaction before{};
 };
 std::array<Installed, kSignals> installed;
 
@@ -87,10 +89,11 @@ void onArrival(int signal) noexcept {
 }
 
 void install(int signal) {
-  if (signal <= 0 || signal >= kSignals) throw IoError(EINVAL, "handling signal " + std::to_string(signal));
+  if (signal <= 0 || signal >= kSignals)
+    throw IoError(EINVAL, "handling signal " + std::to_string(signal));
   Installed& entry = installed[static_cast<std::size_t>(signal)];
   if (entry.watches == 0) {
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_handler = &onArrival;
     action.sa_flags = SA_RESTART;
     ::sigemptyset(&action.sa_mask);

@@ -12,9 +12,9 @@
 
 #include "direct_call.h"
 #include "plait/detail/kernel.h"
-#include "plait/error.h"
 #include "plait/detail/process.h"
 #include "plait/detail/raw.h"
+#include "plait/error.h"
 #include "uring_ring.h"
 
 namespace plait::detail {
@@ -97,9 +97,7 @@ class UringKernel final : public Kernel {
     failRefused();
   }
 
-  void announceSleep() noexcept override {
-    awake_.store(kAsleep, std::memory_order_seq_cst);
-  }
+  void announceSleep() noexcept override { awake_.store(kAsleep, std::memory_order_seq_cst); }
 
   void wake() noexcept override {
     if (awake_.exchange(kAwake, std::memory_order_seq_cst) == kAwake) return;
@@ -157,7 +155,9 @@ class UringKernel final : public Kernel {
     auto* const message = static_cast<msghdr*>(op.buffer);
     const int flags = static_cast<int>(op.flags);
     switch (op.kind) {
-      case OpKind::nop: ::io_uring_prep_nop(&sqe); return;
+      case OpKind::nop:
+        ::io_uring_prep_nop(&sqe);
+        return;
       case OpKind::read:
         ::io_uring_prep_read(&sqe, op.descriptor, op.buffer, op.length, op.offset);
         return;
@@ -185,9 +185,14 @@ class UringKernel final : public Kernel {
       case OpKind::connect:
         ::io_uring_prep_connect(&sqe, op.descriptor, address, op.length);
         return;
-      case OpKind::poll: ::io_uring_prep_poll_add(&sqe, op.descriptor, op.flags); return;
-      case OpKind::close: ::io_uring_prep_close(&sqe, op.descriptor); return;
-      default: PLAIT_ASSERT(!"an operation for call(), not for submit()");
+      case OpKind::poll:
+        ::io_uring_prep_poll_add(&sqe, op.descriptor, op.flags);
+        return;
+      case OpKind::close:
+        ::io_uring_prep_close(&sqe, op.descriptor);
+        return;
+      default:
+        PLAIT_ASSERT(!"an operation for call(), not for submit()");
     }
   }
 
@@ -205,7 +210,8 @@ class UringKernel final : public Kernel {
 
   void finish(Op& op, std::int32_t result, bool more) noexcept {
     PLAIT_ASSERT(op.inFlight);
-    // What io-wq says of an operation that it gave up for a cancel or a signal; no errno of user space.
+    // What io-wq says of an operation that it gave up for a cancel or a signal; no errno of user
+    // space.
     if (result == -kRestartSystemCall) result = op.cancelRequested ? -ECANCELED : -EINTR;
     if (!more) {
       op.inFlight = false;
@@ -238,8 +244,8 @@ class UringKernel final : public Kernel {
     if (sqe == nullptr) return;
     if (wakeEvent_ < 0) {
       // Completes with -EAGAIN at once if somebody has called wake() since the announcement.
-      ::io_uring_prep_rw(static_cast<int>(uring::kOpFutexWait), sqe, uring::kFutexSize32, &awake_, 0,
-                         kAsleep);
+      ::io_uring_prep_rw(static_cast<int>(uring::kOpFutexWait), sqe, uring::kFutexSize32, &awake_,
+                         0, kAsleep);
       sqe->addr3 = uring::kFutexMatchAny;
     } else {
       ::io_uring_prep_read(sqe, wakeEvent_, &wakeCount_, sizeof wakeCount_, 0);

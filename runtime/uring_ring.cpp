@@ -9,8 +9,8 @@
 #include <cstring>
 #include <string_view>
 
-#include "plait/error.h"
 #include "plait/detail/raw.h"
+#include "plait/error.h"
 
 namespace plait::detail::uring {
 namespace {
@@ -146,7 +146,9 @@ void Ring::map() {
   rings_ = mapAt(ringsBytes_, IORING_OFF_SQ_RING);
   slots_ = reinterpret_cast<io_uring_sqe*>(
       mapAt(parameters_.sq_entries * sizeof(io_uring_sqe), IORING_OFF_SQES));
-  const auto word = [this](unsigned offset) { return reinterpret_cast<unsigned*>(rings_ + offset); };
+  const auto word = [this](unsigned offset) {
+    return reinterpret_cast<unsigned*>(rings_ + offset);
+  };
   sqHead_ = word(sq.head);
   sqTail_ = word(sq.tail);
   sqFlags_ = word(sq.flags);
@@ -162,8 +164,8 @@ void Ring::map() {
 
 void Ring::probeOperations() {
   constexpr unsigned kOperations = 64;
-  alignas(io_uring_probe) std::byte space[sizeof(io_uring_probe) +
-                                          kOperations * sizeof(io_uring_probe_op)] = {};
+  alignas(io_uring_probe)
+      std::byte space[sizeof(io_uring_probe) + kOperations * sizeof(io_uring_probe_op)] = {};
   auto* const probe = reinterpret_cast<io_uring_probe*>(space);
   if (raw::registerRing(descriptor_, IORING_REGISTER_PROBE, probe, kOperations) < 0) return;
   for (unsigned i = 0; i < probe->ops_len && i < kOperations; ++i) {

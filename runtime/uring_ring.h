@@ -1,7 +1,7 @@
 // One ring: set-up with the best flags the kernel takes, submission slots, enter, and teardown.
-// After construction the ring has no descriptor where the kernel allows: it is registered and closed,
-// so that a program's closefrom(3) does not end it. So nothing here may use liburing's ring_fd calls;
-// nor its set-up, which in 2.3 writes through the array that NO_SQARRAY takes away.
+// After construction the ring has no descriptor where the kernel allows: it is registered and
+// closed, so that a program's closefrom(3) does not end it. So nothing here may use liburing's
+// ring_fd calls; nor its set-up, which in 2.3 writes through the array that NO_SQARRAY takes away.
 #pragma once
 
 #include <cstddef>

@@ -1,7 +1,7 @@
 // What plait's own steps cost: switches, spawns, hand-overs, timers, threads, and a million fibers.
 #include <atomic>
-#include <functional>
 #include <fstream>
+#include <functional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -159,7 +159,8 @@ void millionParked() {
   all.wait();
   const auto end = std::chrono::steady_clock::now();
   const auto seconds = [](auto took) { return std::chrono::duration<double>(took).count(); };
-  std::printf("{\"name\": \"parked_million_create\", \"seconds\": %.2f}\n", seconds(parked - begin));
+  std::printf("{\"name\": \"parked_million_create\", \"seconds\": %.2f}\n",
+              seconds(parked - begin));
   std::printf("{\"name\": \"parked_million_wake\", \"seconds\": %.2f}\n", seconds(end - waking));
   std::printf("{\"name\": \"parked_million_bytes\", \"bytes\": %.0f}\n", bytes);
   std::printf("{\"name\": \"parked_million_maps\", \"lines\": %ld}\n", lines);

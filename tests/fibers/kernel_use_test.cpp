@@ -23,7 +23,8 @@ RunOptions tinyRing() {
 
 }  // namespace
 
-FIBER_TEST("a killed reader leaves only when the kernel has given its buffer back [KERNEL-1] [KERNEL-2]") {
+FIBER_TEST(
+    "a killed reader leaves only when the kernel has given its buffer back [KERNEL-1] [KERNEL-2]") {
   auto [near, far] = net::socketPair();
   std::array<std::byte, 16> buffer{};
   auto reader = spawn([&near = near, &buffer] { near.readSome(buffer); });
@@ -41,7 +42,8 @@ FIBER_TEST("a killed reader leaves only when the kernel has given its buffer bac
   CHECK(near.readSome(buffer) == 5);
 }
 
-FIBER_TEST_WITH(tinyRing(), "operations in time leave no trace of their timeouts in the ring [KERNEL-7]") {
+FIBER_TEST_WITH(tinyRing(),
+                "operations in time leave no trace of their timeouts in the ring [KERNEL-7]") {
   const auto submittedBy = [](Duration limit) {
     const auto before = loopStatistics().submitted;
     withTimeout(limit, [] {

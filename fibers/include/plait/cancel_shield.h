@@ -1,5 +1,6 @@
 // While a CancelShield lives, kills and Timeouts opened before it wait; they strike at the first
-// blocking call after it. Shields nest. A destructor that blocks outside of unwinding should open one.
+// blocking call after it. Shields nest. A destructor that blocks outside of unwinding should open
+// one.
 #pragma once
 
 namespace plait {

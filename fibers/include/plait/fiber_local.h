@@ -1,4 +1,5 @@
-// A value of which each fiber has its own; made when a fiber first asks, destroyed when the fiber ends.
+// A value of which each fiber has its own; made when a fiber first asks, destroyed when the fiber
+// ends.
 #pragma once
 
 #include <utility>
@@ -23,7 +24,8 @@ class FiberLocal final {
   FiberLocal(const FiberLocal&) = delete;
   FiberLocal& operator=(const FiberLocal&) = delete;
 
-  // The current fiber's. Never switches. Throws: what making it throws; std::logic_error off a fiber.
+  // The current fiber's. Never switches. Throws: what making it throws; std::logic_error off a
+  // fiber.
   T& operator*() { return *get(); }
   T* operator->() { return get(); }
   T* get() {

@@ -1,5 +1,5 @@
-// Greenlets: fibers with a handle. A handle may be copied; dropping it lets the fiber run on, and an
-// error that nobody took is reported once when the last handle is gone. Handles belong to the
+// Greenlets: fibers with a handle. A handle may be copied; dropping it lets the fiber run on, and
+// an error that nobody took is reported once when the last handle is gone. Handles belong to the
 // thread of their loop; they may outlive the run.
 #pragma once
 
@@ -38,9 +38,9 @@ class AnyGreenlet {
   // The same for at most `timeout`; false if it still runs then. May switch.
   bool join(Duration timeout) const { return fiber_->join(timeout); }
 
-  // Throws GreenletExit inside the fiber at its blocking call, or its next one, and again whenever it
-  // swallows that; waits until it has ended. One that has not begun never runs. Killing oneself throws
-  // at once. May switch. Throws: nothing of the killed one's.
+  // Throws GreenletExit inside the fiber at its blocking call, or its next one, and again whenever
+  // it swallows that; waits until it has ended. One that has not begun never runs. Killing oneself
+  // throws at once. May switch. Throws: nothing of the killed one's.
   void kill() const;
   // The same, waiting at most `timeout`; false if it has not ended by then. May switch.
   bool kill(Duration timeout) const;
@@ -50,8 +50,9 @@ class AnyGreenlet {
   void requestKill() const noexcept { fiber_->requestKill(); }
   void requestKill(std::exception_ptr error) const { fiber_->strikeWith(std::move(error)); }
 
-  // Calls `f` with this greenlet as a callback of its own once it has ended, also if it has by now; in the
-  // order of linking, joiners included. f may block; what it throws is reported. Never switches.
+  // Calls `f` with this greenlet as a callback of its own once it has ended, also if it has by now;
+  // in the order of linking, joiners included. f may block; what it throws is reported. Never
+  // switches.
   LinkId link(Link f, std::source_location at = std::source_location::current()) const {
     return fiber_->addLink(std::move(f), detail::LinkWhen::always, at);
   }
@@ -68,7 +69,8 @@ class AnyGreenlet {
   bool isReady() const noexcept { return fiber_->isFinished(); }
   bool isSuccessful() const noexcept { return isReady() && !fiber_->error(); }
   bool isKilled() const noexcept { return fiber_->isKilled(); }
-  // Why it failed, null if it did not (yet); a kill shows as GreenletKilled. Counts as taking the error.
+  // Why it failed, null if it did not (yet); a kill shows as GreenletKilled. Counts as taking the
+  // error.
   std::exception_ptr exception() const noexcept {
     fiber_->markObserved();
     return fiber_->error();
@@ -97,9 +99,10 @@ class Greenlet final : public AnyGreenlet {
   explicit Greenlet(detail::FiberPointer<detail::FiberOf<T>> fiber) noexcept
       : AnyGreenlet(detail::FiberPointer<>(*fiber)) {}
 
-  // Waits for the result; the reference is good while a handle lives. Through a temporary handle the
-  // result is moved out. Waiting again gives the same value, or throws the same exception, again.
-  // May switch. Throws: what the fiber threw; GreenletKilled; std::logic_error on the caller itself.
+  // Waits for the result; the reference is good while a handle lives. Through a temporary handle
+  // the result is moved out. Waiting again gives the same value, or throws the same exception,
+  // again. May switch. Throws: what the fiber threw; GreenletKilled; std::logic_error on the caller
+  // itself.
   decltype(auto) get() const& {
     join();
     return take();
@@ -155,15 +158,14 @@ template <class F>
 auto makeGreenlet(F&& f, const SpawnOptions& options, const std::source_location& at) {
   using Function = std::decay_t<F>;
   using T = std::invoke_result_t<Function&>;
-  return FiberPointer<FiberOf<T>>(
-      new FiberRunning<T, Function>(std::forward<F>(f), options, at),
-      typename FiberPointer<FiberOf<T>>::Adopt());
+  return FiberPointer<FiberOf<T>>(new FiberRunning<T, Function>(std::forward<F>(f), options, at),
+                                  typename FiberPointer<FiberOf<T>>::Adopt());
 }
 
 }  // namespace detail
 
-// Starts f on a fiber of its own: it begins when the caller next switches, after those spawned before.
-// Arguments are captured by f, which may be move-only and is destroyed when the fiber ends.
+// Starts f on a fiber of its own: it begins when the caller next switches, after those spawned
+// before. Arguments are captured by f, which may be move-only and is destroyed when the fiber ends.
 // Never switches. Throws: std::logic_error off a loop.
 template <class F>
   requires std::is_invocable_v<std::decay_t<F>&>
@@ -200,8 +202,8 @@ void yield();
 // Parks for `wait`; zero and less is yield(). May switch.
 void sleep(Duration wait);
 
-// Ends when all have ended, or `count` of them, or the time is over; returns the ended ones in the order
-// in which they ended. May switch.
+// Ends when all have ended, or `count` of them, or the time is over; returns the ended ones in the
+// order in which they ended. May switch.
 std::vector<AnyGreenlet> joinAll(const std::vector<AnyGreenlet>& greenlets,
                                  Duration timeout = kForever, std::size_t count = ~std::size_t{0});
 // As joinAll, but throws the first error as soon as one fails; the others run on. May switch.
@@ -239,8 +241,8 @@ class EndedGreenlets final {
   TimePoint deadline_;
 };
 
-// For `for (const AnyGreenlet& each : iwait(greenlets))`: those that have ended already come first; ends
-// when all have ended or the time is over. May switch.
+// For `for (const AnyGreenlet& each : iwait(greenlets))`: those that have ended already come first;
+// ends when all have ended or the time is over. May switch.
 EndedGreenlets iwait(const std::vector<AnyGreenlet>& greenlets, Duration timeout = kForever);
 template <class T>
 EndedGreenlets iwait(const std::vector<Greenlet<T>>& greenlets, Duration timeout = kForever) {

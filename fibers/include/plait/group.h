@@ -1,5 +1,5 @@
-// Greenlets by the dozen: Group holds them, Pool bounds how many run, TaskGroup is a scope that none of
-// them leaves.
+// Greenlets by the dozen: Group holds them, Pool bounds how many run, TaskGroup is a scope that
+// none of them leaves.
 #pragma once
 
 #include <cstddef>
@@ -73,7 +73,8 @@ class Group {
   Event empty_;
 };
 
-// A Group of which at most `size` run: spawn() parks the caller while it is full, in order of arrival.
+// A Group of which at most `size` run: spawn() parks the caller while it is full, in order of
+// arrival.
 class Pool final : public Group {
  public:
   explicit Pool(std::size_t size) : slots_(std::make_shared<Semaphore>(size)), size_(size) {}
@@ -92,12 +93,12 @@ class Pool final : public Group {
     return spawnIntoSlot(std::forward<F>(f), at);
   }
 
-  // Waits until a slot is free (it may be taken again before the caller uses it); returns how many are.
-  // May switch.
+  // Waits until a slot is free (it may be taken again before the caller uses it); returns how many
+  // are. May switch.
   std::size_t waitAvailable(Duration timeout = kForever);
 
-  // f of every item, at most size() at once; results in the order of the items; the first item's error
-  // that fails is thrown when all before it have ended. May switch.
+  // f of every item, at most size() at once; results in the order of the items; the first item's
+  // error that fails is thrown when all before it have ended. May switch.
   template <class Range, class F>
   auto map(Range&& items, F f) {
     using Item = decltype(*std::begin(items));
@@ -115,7 +116,8 @@ class Pool final : public Group {
       if constexpr (std::is_reference_v<Item>) {
         running.all.push_back(spawn([&f, &item]() -> T { return f(item); }));
       } else {
-        running.all.push_back(spawn([&f, own = std::move(item)]() mutable -> T { return f(std::move(own)); }));
+        running.all.push_back(
+            spawn([&f, own = std::move(item)]() mutable -> T { return f(std::move(own)); }));
       }
     }
     if constexpr (std::is_void_v<T>) {
@@ -154,12 +156,13 @@ class Pool final : public Group {
   std::size_t size_;
 };
 
-// A scope for greenlets: none outlives it, so they may refer to the frame around it. The first error
-// kills the others.
+// A scope for greenlets: none outlives it, so they may refer to the frame around it. The first
+// error kills the others.
 class TaskGroup final : private Group {
  public:
   TaskGroup();
-  // Without a join before: kills all, waits for them, and reports an error that nobody took. May switch.
+  // Without a join before: kills all, waits for them, and reports an error that nobody took. May
+  // switch.
   ~TaskGroup() override;
 
   using Group::greenlets;
@@ -168,8 +171,8 @@ class TaskGroup final : private Group {
   using Group::size;
   using Group::spawn;
 
-  // Waits for all, those spawned meanwhile included. A kill of the caller kills them, and is passed on
-  // when all have ended. May switch. Throws: the first error of any of them.
+  // Waits for all, those spawned meanwhile included. A kill of the caller kills them, and is passed
+  // on when all have ended. May switch. Throws: the first error of any of them.
   void join();
   // Kills all and waits for them, shielded; returns the first error, if nobody took it. May switch.
   std::exception_ptr end();
@@ -182,8 +185,8 @@ class TaskGroup final : private Group {
   }
 };
 
-// Calls f(group) and joins the group. The first error, of f or of a greenlet, kills the others and is
-// thrown when all have ended; a kill of the caller kills them and is passed on. May switch.
+// Calls f(group) and joins the group. The first error, of f or of a greenlet, kills the others and
+// is thrown when all have ended; a kill of the caller kills them and is passed on. May switch.
 template <class F>
 auto withTaskGroup(F&& f) {
   TaskGroup group;

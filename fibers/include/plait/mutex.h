@@ -1,5 +1,5 @@
-// Mutual exclusion between fibers of one loop, fair: the longest waiter gets it. The names lock, unlock
-// and try_lock are std's, so std::lock_guard and std::unique_lock work.
+// Mutual exclusion between fibers of one loop, fair: the longest waiter gets it. The names lock,
+// unlock and try_lock are std's, so std::lock_guard and std::unique_lock work.
 #pragma once
 
 #include <cstddef>
@@ -24,7 +24,8 @@ class Mutex final {
   bool lock(Duration timeout);  // False if the time was up. May switch.
   bool tryLock();               // Never switches.
   bool try_lock() { return tryLock(); }
-  // Hands it to the longest waiter. Never switches. Throws: std::logic_error if another fiber holds it.
+  // Hands it to the longest waiter. Never switches. Throws: std::logic_error if another fiber holds
+  // it.
   void unlock();
 
   bool isLocked() const noexcept { return owner_ != nullptr; }
@@ -56,8 +57,8 @@ class RecursiveMutex final {
 // Waits for a condition that a Mutex protects.
 class Condition final {
  public:
-  // Unlocks, waits for a notification, and locks again; also when a kill ends the wait, so the caller
-  // always holds the mutex afterwards. The caller must hold it. May switch.
+  // Unlocks, waits for a notification, and locks again; also when a kill ends the wait, so the
+  // caller always holds the mutex afterwards. The caller must hold it. May switch.
   void wait(Mutex& mutex) { wait(mutex, kForever); }
   // False if the time was up before the notification. May switch.
   bool wait(Mutex& mutex, Duration timeout);

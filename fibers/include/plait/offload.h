@@ -16,11 +16,11 @@ namespace detail {
 void runOnPool(ThreadPool& pool, void (*call)(void*) noexcept, void* context);
 }
 
-// Calls f on a thread of the pool and returns what it returns, or throws what it throws. f may refer to
-// the caller's frame: a caller that is killed before f has begun leaves at once and f is never called;
-// once it has begun the caller stays parked until it ends, its result is returned, and the kill strikes
-// at the next blocking call. f must not call into the loop but through a LoopHandle.
-// May switch. Throws: what f throws; ReactorStopped, LimitError from the pool.
+// Calls f on a thread of the pool and returns what it returns, or throws what it throws. f may
+// refer to the caller's frame: a caller that is killed before f has begun leaves at once and f is
+// never called; once it has begun the caller stays parked until it ends, its result is returned,
+// and the kill strikes at the next blocking call. f must not call into the loop but through a
+// LoopHandle. May switch. Throws: what f throws; ReactorStopped, LimitError from the pool.
 template <class F>
 std::invoke_result_t<F&> offload(ThreadPool& pool, F&& f) {
   using T = std::invoke_result_t<F&>;

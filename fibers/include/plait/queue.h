@@ -1,6 +1,6 @@
-// Queues between fibers of one loop. Items and waiters keep their order on both sides; an item that was
-// handed to a fiber is never lost: if the fiber is killed in the same turn, its get() returns the item
-// and the kill strikes later; if the kill came first, the item stays for the next.
+// Queues between fibers of one loop. Items and waiters keep their order on both sides; an item that
+// was handed to a fiber is never lost: if the fiber is killed in the same turn, its get() returns
+// the item and the kill strikes later; if the kill came first, the item stays for the next.
 #pragma once
 
 #include <algorithm>
@@ -100,8 +100,8 @@ class BasicQueue {
  public:
   using Item = T;
 
-  // `capacity` items at most wait in it; a putter parks while it is full. 0: a rendezvous, put returns
-  // when somebody has taken the item.
+  // `capacity` items at most wait in it; a putter parks while it is full. 0: a rendezvous, put
+  // returns when somebody has taken the item.
   explicit BasicQueue(std::size_t capacity = kQueueCapacity) : capacity_(capacity) {}
   BasicQueue(const BasicQueue&) = delete;
   BasicQueue& operator=(const BasicQueue&) = delete;
@@ -143,8 +143,8 @@ class BasicQueue {
   // The item that get() would take, null if none; good until the next call. Never switches.
   const T* peek() const { return order_.items.empty() ? nullptr : &order_.front(); }
 
-  // From now on puts throw; gets drain what is there, then throw. Parked putters and idle getters throw
-  // now. Never switches.
+  // From now on puts throw; gets drain what is there, then throw. Parked putters and idle getters
+  // throw now. Never switches.
   void close() noexcept {
     closed_ = true;
     while (auto* putter = putters_.pop()) putter->refuse();
@@ -164,8 +164,8 @@ class BasicQueue {
   bool isEmpty() const noexcept { return order_.items.empty(); }
   bool isFull() const noexcept { return size() >= capacity_; }
 
-  // For workers: says that an item taken earlier is dealt with; join() waits until all that were put are.
-  // Throws: std::logic_error if there were not so many items. Never switches.
+  // For workers: says that an item taken earlier is dealt with; join() waits until all that were
+  // put are. Throws: std::logic_error if there were not so many items. Never switches.
   void taskDone() {
     if (unfinished_ == 0) throw std::logic_error("Queue::taskDone called once too often");
     finishOne();

@@ -70,9 +70,9 @@ void spawnForRace(TaskGroup& group, Race<Result>& race, F& function) {
 
 }  // namespace detail
 
-// Calls each on a greenlet of its own and returns the results as a tuple (std::monostate for void). An
-// error kills the others and is thrown when all have ended; so is a kill of the caller. The functions
-// may refer to the caller's frame. May switch.
+// Calls each on a greenlet of its own and returns the results as a tuple (std::monostate for void).
+// An error kills the others and is thrown when all have ended; so is a kill of the caller. The
+// functions may refer to the caller's frame. May switch.
 template <class... F>
 std::tuple<detail::OrMonostate<std::invoke_result_t<F&>>...> all(F&&... functions) {
   std::tuple<std::optional<detail::OrMonostate<std::invoke_result_t<F&>>>...> results;
@@ -90,9 +90,9 @@ std::tuple<detail::OrMonostate<std::invoke_result_t<F&>>...> all(F&&... function
   }(std::index_sequence_for<F...>());
 }
 
-// Calls each on a greenlet of its own; the first to end, with a value or an error, wins. The others are
-// killed and waited for, and what they still produce is dropped. Returns a variant whose index tells
-// the winner. May switch. Throws: the winner's error.
+// Calls each on a greenlet of its own; the first to end, with a value or an error, wins. The others
+// are killed and waited for, and what they still produce is dropped. Returns a variant whose index
+// tells the winner. May switch. Throws: the winner's error.
 template <class... F>
 std::variant<detail::OrMonostate<std::invoke_result_t<F&>>...> race(F&&... functions) {
   using Result = std::variant<detail::OrMonostate<std::invoke_result_t<F&>>...>;

@@ -31,11 +31,11 @@ void runMain(Fiber& main, const RunOptions& options);
 // Runs f on a fiber, and the loop around it on this thread, until f returns; then every other fiber
 // is killed and unwound, callbacks that were not called are dropped, and the result is returned (0
 // where f returns nothing, so that main can say `return run(...)`). One run at a time on a thread.
-// Throws: what f throws; DeadlockError when nothing can wake any fiber any more; GreenletKilled if f's
-// greenlet was killed; IoError if the kernel refuses io_uring.
+// Throws: what f throws; DeadlockError when nothing can wake any fiber any more; GreenletKilled if
+// f's greenlet was killed; IoError if the kernel refuses io_uring.
 template <class F>
 decltype(auto) run(const RunOptions& options, F&& f,
-         std::source_location at = std::source_location::current()) {
+                   std::source_location at = std::source_location::current()) {
   using T = std::invoke_result_t<std::decay_t<F>&>;
   auto fiber = detail::makeGreenlet(std::forward<F>(f), {"main", 0}, at);
   detail::runMain(*fiber, options);

@@ -37,10 +37,10 @@ class TeamMember final {
   Event stopRequested_;
 };
 
-// Calls main on `count` loops, one on this thread and the others on threads of their own, and returns
-// when all have ended. All loops exist before the first main begins. If a main throws, the others are
-// asked to stop and then killed, and the first error is thrown.
-// Blocks the thread. Throws: what a main throws; std::logic_error inside a run.
+// Calls main on `count` loops, one on this thread and the others on threads of their own, and
+// returns when all have ended. All loops exist before the first main begins. If a main throws, the
+// others are asked to stop and then killed, and the first error is thrown. Blocks the thread.
+// Throws: what a main throws; std::logic_error inside a run.
 void runThreads(std::size_t count, std::function<void(TeamMember&)> main,
                 const RunOptions& options = RunOptions());
 

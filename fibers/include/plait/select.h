@@ -1,5 +1,5 @@
-// Waits for several things and commits exactly one: the others are left as they were. Among those that
-// are ready at once the choice rotates, so none starves.
+// Waits for several things and commits exactly one: the others are left as they were. Among those
+// that are ready at once the choice rotates, so none starves.
 //
 //   std::size_t which = select(onGet(jobs, [&](Job job) { run(job); }), onSet(stop, [] {}),
 //                              onTimeout(2s, [] {}));
@@ -193,9 +193,7 @@ class OnTimeout final : public SelectCase {
 
   // Even a wait of zero lets what is ready at once go first, and what becomes ready in this turn.
   bool tryNow() override { return false; }
-  void enlist(Selection& selection) override {
-    alarm_.emplace(wait_, Ring{&selection, this});
-  }
+  void enlist(Selection& selection) override { alarm_.emplace(wait_, Ring{&selection, this}); }
   void withdraw() noexcept override { alarm_.reset(); }
   void finish() override { std::invoke(f_); }
 
@@ -215,7 +213,8 @@ std::size_t nextSelectStart() noexcept;
 
 }  // namespace detail
 
-// The case "an item can be taken": f gets it. A closed, empty queue makes select() throw QueueClosed.
+// The case "an item can be taken": f gets it. A closed, empty queue makes select() throw
+// QueueClosed.
 template <class Q, class F>
 detail::OnGet<Q, std::decay_t<F>> onGet(Q& queue, F&& f) {
   return {queue, std::forward<F>(f)};

@@ -1,5 +1,6 @@
-// Permits, handed to waiters in the order in which they came: nobody overtakes. A killed waiter never
-// holds one; one who was handed a permit before the kill keeps it, and the kill strikes later.
+// Permits, handed to waiters in the order in which they came: nobody overtakes. A killed waiter
+// never holds one; one who was handed a permit before the kill keeps it, and the kill strikes
+// later.
 #pragma once
 
 #include <cstddef>
@@ -15,9 +16,9 @@ class Semaphore {
   Semaphore(const Semaphore&) = delete;
   Semaphore& operator=(const Semaphore&) = delete;
 
-  void acquire() { acquire(kForever); }      // May switch.
-  bool acquire(Duration timeout);            // False if the time was up. May switch.
-  bool tryAcquire() noexcept;                // Never switches.
+  void acquire() { acquire(kForever); }          // May switch.
+  bool acquire(Duration timeout);                // False if the time was up. May switch.
+  bool tryAcquire() noexcept;                    // Never switches.
   void release(std::size_t count = 1) noexcept;  // Never switches.
 
   std::size_t available() const noexcept { return permits_; }

@@ -1,5 +1,5 @@
-// Deadlines as scopes. A Timeout strikes the fiber that made it, at the blocking call it is in when the
-// time is up or at its next one; code that never switches is never interrupted.
+// Deadlines as scopes. A Timeout strikes the fiber that made it, at the blocking call it is in when
+// the time is up or at its next one; code that never switches is never interrupted.
 #pragma once
 
 #include <cstdint>
@@ -35,9 +35,10 @@ class TimeoutExpired final : public Cancellation {
   std::source_location at_;
 };
 
-// While it lives, its fiber has until `wait` from now; then TimeoutExpired is thrown once. Several may be
-// nested; `isCause` tells them apart: rethrow what is not yours. Opened inside a CancelShield or in a
-// destructor during unwinding, it strikes there too, so that cleanup can be bounded.
+// While it lives, its fiber has until `wait` from now; then TimeoutExpired is thrown once. Several
+// may be nested; `isCause` tells them apart: rethrow what is not yours. Opened inside a
+// CancelShield or in a destructor during unwinding, it strikes there too, so that cleanup can be
+// bounded.
 class Timeout final {
  public:
   // kForever never expires; zero and less expire at the first turn of the loop.
@@ -50,7 +51,8 @@ class Timeout final {
   Timeout& operator=(const Timeout&) = delete;
   ~Timeout();
 
-  // After it nothing is thrown any more. No effect when cancelled or expired already. Never switches.
+  // After it nothing is thrown any more. No effect when cancelled or expired already. Never
+  // switches.
   void cancel() noexcept;
   // Counts anew from now, whether it has expired or not. Never switches.
   void restart(Duration wait);

@@ -19,10 +19,12 @@ class Address final {
   static Address ip(std::string_view numeric, std::uint16_t port);
   // False, and `into` untouched, if `numeric` is no numeric address.
   static bool tryIp(std::string_view numeric, std::uint16_t port, Address& into) noexcept;
-  // Every interface, to listen on: IPv4, or IPv6 (which takes IPv4 too, unless the system says not).
+  // Every interface, to listen on: IPv4, or IPv6 (which takes IPv4 too, unless the system says
+  // not).
   static Address any(std::uint16_t port, Family family = Family::ipv4) noexcept;
   static Address loopback(std::uint16_t port, Family family = Family::ipv4) noexcept;
-  // A path in the file system, or "@name" in the abstract namespace. Throws: Error if it is too long.
+  // A path in the file system, or "@name" in the abstract namespace. Throws: Error if it is too
+  // long.
   static Address unixSocket(std::string_view path);
 
   Family family() const noexcept;

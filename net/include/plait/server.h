@@ -23,7 +23,8 @@ class Acceptor;
 }
 
 inline constexpr std::size_t kConnectionsMax = 100'000;  // served at once
-// Connections that the kernel may have accepted already when the limit is reached: they are served first.
+// Connections that the kernel may have accepted already when the limit is reached: they are served
+// first.
 inline constexpr std::size_t kAcceptedMax = 1024;
 inline constexpr Duration kAcceptRetryMin = std::chrono::milliseconds(5);
 inline constexpr Duration kAcceptRetryMax = std::chrono::milliseconds(100);
@@ -54,15 +55,16 @@ class Server final {
   // Stops without grace if it was not stopped. May switch.
   ~Server();
 
-  // Accepts in a fiber of its own. Never switches. Throws: std::logic_error if it was started before;
-  // after stop() it does nothing.
+  // Accepts in a fiber of its own. Never switches. Throws: std::logic_error if it was started
+  // before; after stop() it does nothing.
   void start();
-  // start(), and returns when stop() was called and has done its work. A kill of the caller stops the
-  // server without grace. May switch.
+  // start(), and returns when stop() was called and has done its work. A kill of the caller stops
+  // the server without grace. May switch.
   void serve();
 
-  // Accepts no more, refuses new clients, waits at most the grace for the handlers, then kills them; may
-  // be called before start(), several times, and by a handler, which is not waited for. May switch.
+  // Accepts no more, refuses new clients, waits at most the grace for the handlers, then kills
+  // them; may be called before start(), several times, and by a handler, which is not waited for.
+  // May switch.
   void stop();
   // stop(), in a fiber of its own: for callbacks and signal handlers. Never switches.
   void requestStop();
@@ -85,7 +87,8 @@ class Server final {
 
   Listener listener_;
   ServerOptions options_;
-  std::shared_ptr<Shared> shared_;  // shared with the handlers: one that stops the server may outlive it
+  std::shared_ptr<Shared>
+      shared_;  // shared with the handlers: one that stops the server may outlive it
   std::unique_ptr<detail::Acceptor> acceptor_;
   Group handlers_;
   AnyGreenlet acceptFiber_;

@@ -73,22 +73,22 @@ using TcpStream = SocketStream;
 struct ListenOptions {
   int backlog = 1024;
   bool reuseAddress = true;
-  bool reusePort = false;    // several loops may listen on one port; the kernel spreads connections
-  bool unlinkStale = true;   // unix: a socket file that nobody listens on is replaced
+  bool reusePort = false;   // several loops may listen on one port; the kernel spreads connections
+  bool unlinkStale = true;  // unix: a socket file that nobody listens on is replaced
   bool onlyIpv6 = false;
 };
 
 class Listener final {
  public:
-  Listener() noexcept;  // closed
+  Listener() noexcept;                // closed
   explicit Listener(int descriptor);  // takes over a listening socket
   Listener(Listener&&) noexcept;
   Listener& operator=(Listener&&) noexcept;
   ~Listener();  // closes; nobody may be parked in it
 
   // The next connection. Several fibers may accept at once. A kill loses no connection.
-  // May switch. Throws: IoError (EMFILE: no descriptor left; the connection waits), ConnectionClosed
-  // once the listener is closed.
+  // May switch. Throws: IoError (EMFILE: no descriptor left; the connection waits),
+  // ConnectionClosed once the listener is closed.
   SocketStream accept();
   SocketStream accept(std::error_code& error);
 
@@ -104,14 +104,15 @@ class Listener final {
   std::unique_ptr<detail::SocketState> state_;
 };
 
-// May switch (a name is resolved). Throws: IoError naming endpoint and reason, ResolveError, Error for
-// an endpoint that cannot be read, pointing at the place.
+// May switch (a name is resolved). Throws: IoError naming endpoint and reason, ResolveError, Error
+// for an endpoint that cannot be read, pointing at the place.
 Listener listen(std::string_view endpoint, const ListenOptions& options = ListenOptions());
 Listener listen(const Address& address, const ListenOptions& options = ListenOptions());
 
 struct ConnectOptions {
-  std::optional<Address> bindTo;           // the local address
-  Duration attemptDelay = std::chrono::milliseconds(250);  // before the next address is tried as well
+  std::optional<Address> bindTo;  // the local address
+  Duration attemptDelay =
+      std::chrono::milliseconds(250);  // before the next address is tried as well
 };
 
 // Connects. A name with several addresses is tried as RFC 8305 says: families take turns, the next

@@ -22,8 +22,8 @@ struct Received {
   bool truncated = false;  // the datagram was longer than the buffer; the rest is gone
 };
 
-// One datagram of a batch. Receiving: `data` is where it goes; sending: what is sent, to `address` (none:
-// the connected peer). Afterwards `bytes` is what was received or sent.
+// One datagram of a batch. Receiving: `data` is where it goes; sending: what is sent, to `address`
+// (none: the connected peer). Afterwards `bytes` is what was received or sent.
 struct Datagram {
   MutableBytes data;
   Address address;
@@ -36,9 +36,10 @@ inline constexpr std::size_t kBatchMax = 64;  // datagrams that one call to the 
 // One fiber may receive and others send at once. Whole datagrams: a kill loses none.
 class DatagramSocket final {
  public:
-  DatagramSocket() noexcept;                     // closed
-  explicit DatagramSocket(int descriptor);       // takes it over
-  explicit DatagramSocket(const Address& local); // UDP, or a unix datagram socket. Throws: IoError.
+  DatagramSocket() noexcept;                // closed
+  explicit DatagramSocket(int descriptor);  // takes it over
+  explicit DatagramSocket(
+      const Address& local);  // UDP, or a unix datagram socket. Throws: IoError.
   DatagramSocket(DatagramSocket&&) noexcept;
   DatagramSocket& operator=(DatagramSocket&&) noexcept;
   ~DatagramSocket();
@@ -51,11 +52,11 @@ class DatagramSocket final {
   void sendTo(Bytes from, const Address& to);
   void send(Bytes from);
 
-  // Waits for the first datagram, then takes all that are there, at most batch.size() and kBatchMax, in
-  // one more call to the kernel. Returns how many. May switch. Throws: IoError.
+  // Waits for the first datagram, then takes all that are there, at most batch.size() and
+  // kBatchMax, in one more call to the kernel. Returns how many. May switch. Throws: IoError.
   std::size_t receiveMany(std::span<Datagram> batch);
-  // Sends all, kBatchMax to a call; parks when the socket's buffer is full. May switch. Throws: IoError,
-  // then the first datagrams with `bytes` set were sent.
+  // Sends all, kBatchMax to a call; parks when the socket's buffer is full. May switch. Throws:
+  // IoError, then the first datagrams with `bytes` set were sent.
   void sendMany(std::span<Datagram> batch);
 
   Address localAddress() const;  // Throws: IoError.

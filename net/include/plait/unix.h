@@ -22,8 +22,8 @@ struct Credentials {
 // Who was at the other end when the connection was made. Never switches. Throws: IoError.
 Credentials peerCredentials(const SocketStream& stream);
 
-// Writes all of `bytes`, at least one, and with the first of them copies of the descriptors, which stay
-// the caller's. May switch. Throws: IoError; LimitError beyond kDescriptorsMax.
+// Writes all of `bytes`, at least one, and with the first of them copies of the descriptors, which
+// stay the caller's. May switch. Throws: IoError; LimitError beyond kDescriptorsMax.
 void sendDescriptors(SocketStream& stream, Bytes bytes, std::span<const int> descriptors);
 
 struct ReceivedDescriptors {
@@ -32,7 +32,8 @@ struct ReceivedDescriptors {
 };
 
 // Reads at least one byte, and the descriptors that came with it. A kill loses neither.
-// May switch. Throws: IoError; LimitError if more came than kDescriptorsMax: those that came are closed.
+// May switch. Throws: IoError; LimitError if more came than kDescriptorsMax: those that came are
+// closed.
 ReceivedDescriptors receiveDescriptors(SocketStream& stream, MutableBytes into);
 
 }  // namespace plait::net

@@ -14,8 +14,8 @@ namespace detail {
 class DelayedCallState;
 }
 
-// A call that was asked for. Dropping the handle changes nothing. Belongs to the loop's thread; after
-// the loop has ended it is inactive.
+// A call that was asked for. Dropping the handle changes nothing. Belongs to the loop's thread;
+// after the loop has ended it is inactive.
 class DelayedCall final {
  public:
   DelayedCall() noexcept = default;
@@ -41,8 +41,8 @@ DelayedCall callAfter(Duration wait, UniqueFunction<void()> f, std::source_locat
 void callSoonOnLoop(UniqueFunction<void()> f, std::source_location at);
 }  // namespace detail
 
-// Calls f once, `wait` from now, as a callback. What it throws is reported; dropped unrun when the run
-// ends. Never switches. Throws: std::logic_error off a loop.
+// Calls f once, `wait` from now, as a callback. What it throws is reported; dropped unrun when the
+// run ends. Never switches. Throws: std::logic_error off a loop.
 template <class F>
 DelayedCall callLater(Duration wait, F&& f,
                       std::source_location at = std::source_location::current()) {

@@ -15,8 +15,8 @@ struct ErrorReport {
 using ErrorSink = std::function<void(const ErrorReport&)>;
 
 // Replaces the current loop's sink and returns the one before; off a loop, the one that every loop
-// made later starts with. The default writes a line to standard error. A sink that throws is ignored.
-// Never switches.
+// made later starts with. The default writes a line to standard error. A sink that throws is
+// ignored. Never switches.
 ErrorSink setErrorSink(ErrorSink sink);
 
 // Reports through the current loop's sink. Never switches. Any thread.

@@ -14,8 +14,8 @@ namespace detail {
 class SignalWatch;
 }
 
-// As long as it lives, the signal calls the function. The last one of a signal restores the action that
-// stood before the first.
+// As long as it lives, the signal calls the function. The last one of a signal restores the action
+// that stood before the first.
 class [[nodiscard]] SignalHandle final {
  public:
   SignalHandle() noexcept;

@@ -16,12 +16,12 @@ struct LoopStatistics {
   std::uint64_t spawned = 0;
   std::uint64_t handlesDropped = 0;  // greenlets whose last handle went while they had not ended
   std::uint64_t killsSwallowed = 0;  // kills that had to strike again
-  std::size_t readyMax = 0;     // most Tasks ready at the start of a turn
-  std::size_t timers = 0;       // armed now
-  std::size_t inFlight = 0;     // operations in the kernel now
-  std::size_t fibersReady = 0;  // started or not, waiting for their turn
+  std::size_t readyMax = 0;          // most Tasks ready at the start of a turn
+  std::size_t timers = 0;            // armed now
+  std::size_t inFlight = 0;          // operations in the kernel now
+  std::size_t fibersReady = 0;       // started or not, waiting for their turn
   std::size_t fibersParked = 0;
-  std::size_t stacks = 0;       // stacks in use now
+  std::size_t stacks = 0;  // stacks in use now
 };
 
 // The current loop's. Never switches. Throws: std::logic_error off a loop.

@@ -1,4 +1,5 @@
-// A timer of a scope: calls a function when it rings, on the dispatcher; disarmed when the scope ends.
+// A timer of a scope: calls a function when it rings, on the dispatcher; disarmed when the scope
+// ends.
 #pragma once
 
 #include <utility>

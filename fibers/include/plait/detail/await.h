@@ -9,10 +9,10 @@ namespace plait::detail {
 
 // Submits `op` and parks until its completion; returns its result, negative errno on failure. On a
 // kill or timeout it asks the kernel to cancel and stays parked all the same: the kernel owns the
-// buffer until the op's own completion. If the op succeeded after all its result is returned, and the
-// cancellation strikes at the next blocking call: nothing received or accepted is lost.
-// `what` names the wait in reports; static.
-// May switch. Throws: what strikes the fiber, before the op is submitted or after it was cancelled.
+// buffer until the op's own completion. If the op succeeded after all its result is returned, and
+// the cancellation strikes at the next blocking call: nothing received or accepted is lost. `what`
+// names the wait in reports; static. May switch. Throws: what strikes the fiber, before the op is
+// submitted or after it was cancelled.
 std::int32_t await(Op& op, const char* what);
 
 // The current loop's answer to an op that never waits. Throws: std::logic_error off a loop.

@@ -1,11 +1,11 @@
-// The control block of a greenlet. It is not on the fiber's stack, so a finished fiber frees its stack
-// while handles to it live. Belongs to its loop's thread, the reference count included.
+// The control block of a greenlet. It is not on the fiber's stack, so a finished fiber frees its
+// stack while handles to it live. Belongs to its loop's thread, the reference count included.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <source_location>
@@ -65,8 +65,8 @@ class Strike : public WaitNode {
 
 class Fiber : public Task {
  private:
-  // First what every switch touches, to lie in one cache line with the Task. FiberMachine: the context,
-  // the exception state, errno and the stack; fibers/machine.h.
+  // First what every switch touches, to lie in one cache line with the Task. FiberMachine: the
+  // context, the exception state, errno and the stack; fibers/machine.h.
   enum class Phase : std::uint8_t { created, ready, running, parked, finished };
   static constexpr std::size_t kMachineBytes = 112;
   Scheduler* scheduler_ = nullptr;
@@ -177,7 +177,7 @@ class Fiber : public Task {
 
   std::uint32_t references_ = 1;
   std::uint32_t killStrikes_ = 0;
-  std::uint64_t id_ = 0;      // given when the scheduler first hears of it
+  std::uint64_t id_ = 0;       // given when the scheduler first hears of it
   Fiber* previous_ = nullptr;  // of all fibers of the scheduler
   Fiber* next_ = nullptr;
   WaitQueue<DoneNode> done_;
@@ -222,9 +222,9 @@ template <class T>
 class FiberOf : public Fiber {
  public:
   using Fiber::Fiber;
-  using Stored = std::conditional_t<std::is_void_v<T>, std::monostate,
-                                    std::conditional_t<std::is_reference_v<T>,
-                                                       std::remove_reference_t<T>*, T>>;
+  using Stored = std::conditional_t<
+      std::is_void_v<T>, std::monostate,
+      std::conditional_t<std::is_reference_v<T>, std::remove_reference_t<T>*, T>>;
   std::optional<Stored> value;
 
  private:

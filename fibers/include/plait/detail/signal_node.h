@@ -1,5 +1,5 @@
-// Somebody who waits for a signal without a value: an event that is set, a permit that is handed over.
-// The signaller unlinks the node and fires it, once.
+// Somebody who waits for a signal without a value: an event that is set, a permit that is handed
+// over. The signaller unlinks the node and fires it, once.
 #pragma once
 
 #include "plait/detail/wait_queue.h"
@@ -20,8 +20,8 @@ class SignalNode : public WaitNode {
 
 using SignalQueue = WaitQueue<SignalNode>;
 
-// Parks in the queue until fired; false if the time was up before. Nothing is lost with a signal, so a
-// kill of the same turn wins. May switch.
+// Parks in the queue until fired; false if the time was up before. Nothing is lost with a signal,
+// so a kill of the same turn wins. May switch.
 bool waitForSignal(SignalQueue& queue, const WaitReason& reason, Duration timeout);
 // The same for a permit: one that was handed over is kept, and the kill strikes later. May switch.
 bool waitForPermit(SignalQueue& queue, const WaitReason& reason, Duration timeout);

@@ -1,13 +1,14 @@
-// The one way to sleep. A Waiter lives on the waiting fiber's stack; somebody holds a pointer to it and
-// wakes it exactly once; a wake before the park keeps its value.
+// The one way to sleep. A Waiter lives on the waiting fiber's stack; somebody holds a pointer to it
+// and wakes it exactly once; a wake before the park keeps its value.
 //
-// Who may wake whom, when: wake() works once, from idle or parked, and makes the fiber ready. A kill or
-// an expired Timeout calls onCancel while the fiber is parked: `leave` means that the waiter has been
-// taken out of every list and nothing was taken with it, so the fiber leaves at once with the
-// cancellation; `stay` means that a wake is still owed (the kernel owns a buffer, a worker the frame)
-// and the fiber stays parked for it. A wake that carries a value wins over a cancellation of the same
-// turn: the value is returned and the cancellation strikes at the next blocking call. A wake that
-// carries nothing loses nothing, so there the cancellation strikes at once.
+// Who may wake whom, when: wake() works once, from idle or parked, and makes the fiber ready. A
+// kill or an expired Timeout calls onCancel while the fiber is parked: `leave` means that the
+// waiter has been taken out of every list and nothing was taken with it, so the fiber leaves at
+// once with the cancellation; `stay` means that a wake is still owed (the kernel owns a buffer, a
+// worker the frame) and the fiber stays parked for it. A wake that carries a value wins over a
+// cancellation of the same turn: the value is returned and the cancellation strikes at the next
+// blocking call. A wake that carries nothing loses nothing, so there the cancellation strikes at
+// once.
 #pragma once
 
 #include <optional>

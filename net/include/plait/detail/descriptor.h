@@ -1,6 +1,6 @@
-// An open descriptor with operations in flight. Closing it is a protocol: the operations are cancelled,
-// their fibers leave, and only then is the number given back, so no completion of the old descriptor can
-// meet a new one of the same number.
+// An open descriptor with operations in flight. Closing it is a protocol: the operations are
+// cancelled, their fibers leave, and only then is the number given back, so no completion of the
+// old descriptor can meet a new one of the same number.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +21,8 @@ class Descriptor final {
   int number() const noexcept { return number_; }
   bool isOpen() const noexcept { return number_ >= 0 && !closing_; }
 
-  // Runs the op on this descriptor and parks for it, as detail::await(). -EBADF once it is closed or
-  // when close() ends it. May switch.
+  // Runs the op on this descriptor and parks for it, as detail::await(). -EBADF once it is closed
+  // or when close() ends it. May switch.
   std::int32_t await(Op& op, const char* what);
   // Runs an op that never waits; -EBADF once it is closed. Never switches.
   std::int32_t call(Op& op) const;
@@ -33,7 +33,8 @@ class Descriptor final {
   // Gives the descriptor away; nothing is in flight. Never switches.
   int release() noexcept;
 
-  // What waits in the kernel without a fiber, as a multishot accept, is counted in and out by its owner.
+  // What waits in the kernel without a fiber, as a multishot accept, is counted in and out by its
+  // owner.
   void enter() noexcept { ++users_; }
   void leave() noexcept;
 

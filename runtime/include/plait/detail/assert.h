@@ -5,5 +5,6 @@ namespace plait::detail {
 [[noreturn, gnu::cold]] void assertionFailed(const char* fact, const char* file, int line) noexcept;
 }
 
-#define PLAIT_ASSERT(fact) \
-  (__builtin_expect(!(fact), 0) ? ::plait::detail::assertionFailed(#fact, __FILE__, __LINE__) : void())
+#define PLAIT_ASSERT(fact)                                                                    \
+  (__builtin_expect(!(fact), 0) ? ::plait::detail::assertionFailed(#fact, __FILE__, __LINE__) \
+                                : void())

@@ -1,7 +1,7 @@
-// Where other threads leave Tasks for a loop: a lock-free stack that the loop takes whole and reverses.
-// Who may wake whom: a poster pushes, then calls Kernel::wake(), which costs a syscall only if the loop
-// announced its sleep. The loop announces, then looks here once more, then waits. So either the loop
-// sees the Task or the poster sees the announcement.
+// Where other threads leave Tasks for a loop: a lock-free stack that the loop takes whole and
+// reverses. Who may wake whom: a poster pushes, then calls Kernel::wake(), which costs a syscall
+// only if the loop announced its sleep. The loop announces, then looks here once more, then waits.
+// So either the loop sees the Task or the poster sees the announcement.
 #pragma once
 
 #include <atomic>

@@ -1,5 +1,6 @@
 // What a Loop needs from below: operations, time, and a wait that other threads can end. Three
-// implementations: uring (the default), sim (its own descriptors, network and virtual clock), epoll.
+// implementations: uring (the default), sim (its own descriptors, network and virtual clock),
+// epoll.
 #pragma once
 
 #include <cstdint>
@@ -18,9 +19,9 @@ struct SimOptions;
 namespace plait::detail {
 
 struct KernelCounters {
-  std::uint64_t enters = 0;    // calls into the kernel that submit or reap
-  std::uint64_t submitted = 0; // SQEs
-  std::uint64_t completed = 0; // CQEs
+  std::uint64_t enters = 0;     // calls into the kernel that submit or reap
+  std::uint64_t submitted = 0;  // SQEs
+  std::uint64_t completed = 0;  // CQEs
 };
 
 // Everything but wake() belongs to the loop's thread.
@@ -41,8 +42,8 @@ class Kernel {
   // Runs an op of the kinds that never wait; returns its result, negative errno on failure.
   virtual std::int32_t call(Op& op) noexcept = 0;
 
-  // True if a turn would find something to submit or to reap without waiting. Asked at every turn, so
-  // not virtual: the implementation says where to look.
+  // True if a turn would find something to submit or to reap without waiting. Asked at every turn,
+  // so not virtual: the implementation says where to look.
   bool hasWork() const noexcept {
     return submitted_ ||
            __atomic_load_n(doorbell_.completionsTail, __ATOMIC_ACQUIRE) !=
@@ -69,7 +70,8 @@ class Kernel {
   virtual const KernelInfo& info() const noexcept = 0;
   virtual const KernelCounters& counters() const noexcept = 0;
 
-  // Fibers were abandoned, and their operations with them: their memory stays, nobody waits for them.
+  // Fibers were abandoned, and their operations with them: their memory stays, nobody waits for
+  // them.
   void abandonOperations() noexcept { operationsAbandoned_ = true; }
 
   // In a forked child: forget the parent's ring without touching it.
@@ -91,8 +93,8 @@ class Kernel {
 // Throws: IoError naming the refused setup step and the way out.
 std::unique_ptr<Kernel> makeUringKernel(std::size_t queueEntries);
 
-// A scripted fault: asked once for every op, before it has any effect. Returns 0, or the errno that the
-// op fails with; for an acceptMany, when it is armed.
+// A scripted fault: asked once for every op, before it has any effect. Returns 0, or the errno that
+// the op fails with; for an acceptMany, when it is armed.
 using SimFault = std::function<int(const Op&)>;
 
 std::unique_ptr<Kernel> makeSimKernel(const SimOptions& options, SimFault fault = {});

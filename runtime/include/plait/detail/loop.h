@@ -1,8 +1,8 @@
 // One thread's loop: a FIFO of Tasks, timers, an inbox for other threads, and a kernel. A turn is:
 // run what was ready when the turn began, fire the timers that are due, enter the kernel once.
 // What becomes ready meanwhile waits for the next turn, so nothing starves.
-// All state of the iteration lives here, never in the locals of whoever drives it, because the stack
-// that drives may park in the middle of a Task and another one go on (fibers/scheduler).
+// All state of the iteration lives here, never in the locals of whoever drives it, because the
+// stack that drives may park in the middle of a Task and another one go on (fibers/scheduler).
 #pragma once
 
 #include <atomic>
@@ -45,7 +45,7 @@ class Loop final {
   Loop& operator=(const Loop&) = delete;
   ~Loop();
 
-  static Loop* current() noexcept;  // null off a loop
+  static Loop* current() noexcept;         // null off a loop
   static Loop& require(const char* what);  // Throws: std::logic_error naming `what` off a loop
 
   void enqueue(Task& task) noexcept { ready_.push(task); }
@@ -90,8 +90,8 @@ class Loop final {
   // Where the callback that runs now was made; null while a fiber runs.
   const std::source_location* callbackPlace = nullptr;
 
-  // In a forked child: drops the parent's kernel and inbox and takes new ones. Of the timers only those
-  // between the two addresses stay armed: the surviving fiber's own, on its stack.
+  // In a forked child: drops the parent's kernel and inbox and takes new ones. Of the timers only
+  // those between the two addresses stay armed: the surviving fiber's own, on its stack.
   void restartAfterFork(std::unique_ptr<Kernel> kernel, const void* from, const void* to);
   unsigned forkGeneration() const noexcept { return forkGeneration_; }
 

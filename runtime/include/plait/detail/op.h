@@ -1,6 +1,6 @@
 // One operation for the kernel, as plain data that every kernel backend can interpret. Its owner,
-// usually a fiber's stack frame, keeps it alive until the last completion; `user_data` on the ring is
-// its address. A completion only stores the result and enqueues a Task: no user code runs in it.
+// usually a fiber's stack frame, keeps it alive until the last completion; `user_data` on the ring
+// is its address. A completion only stores the result and enqueues a Task: no user code runs in it.
 #pragma once
 
 #include <cstddef>
@@ -47,8 +47,8 @@ enum class OpKind : std::uint8_t {
 
 class Op final {
  public:
-  // Called by the kernel while it reaps: `result` as a syscall's (negative errno), `more` if further
-  // completions of this Op will follow.
+  // Called by the kernel while it reaps: `result` as a syscall's (negative errno), `more` if
+  // further completions of this Op will follow.
   using Complete = void (*)(Op&, std::int32_t result, bool more);
 
   explicit Op(OpKind what, int on = -1) noexcept : kind(what), descriptor(on) {}
@@ -80,10 +80,10 @@ class Op final {
   //   connect bind                   buffer: sockaddr*; length
   //   localName peerName             buffer: sockaddr*; lengthInOut
   //   poll                           flags: poll(2) events
-  //   socket socketPair              level: domain; name: type; flags: protocol; buffer: int[2] for a pair
-  //   pipe                           buffer: int[2]
-  //   listen                         length: backlog          shutdown    flags: SHUT_*
-  //   getOption setOption            level, name, buffer, length / lengthInOut
+  //   socket socketPair              level: domain; name: type; flags: protocol; buffer: int[2] for
+  //   a pair pipe                           buffer: int[2] listen                         length:
+  //   backlog          shutdown    flags: SHUT_* getOption setOption            level, name,
+  //   buffer, length / lengthInOut
   void* buffer = nullptr;
   std::uint32_t length = 0;
   std::uint32_t flags = 0;

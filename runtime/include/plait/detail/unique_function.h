@@ -39,7 +39,7 @@ class UniqueFunction<R(Args...)> final {
       ::new (static_cast<void*>(inside_)) Stored(std::forward<F>(function));
       table_ = &insideTable<Stored>;
     } else {
-      ::new (static_cast<void*>(inside_)) (Stored*)(new Stored(std::forward<F>(function)));
+      ::new (static_cast<void*>(inside_))(Stored*)(new Stored(std::forward<F>(function)));
       table_ = &outsideTable<Stored>;
     }
   }
@@ -71,22 +71,22 @@ class UniqueFunction<R(Args...)> final {
   };
 
   template <class F>
-  static constexpr Table insideTable{
-      [](void* self, Args&&... args) -> R {
-        return invokeAs<R>(*static_cast<F*>(self), std::forward<Args>(args)...);
-      },
-      [](void* to, void* from) noexcept {
-        ::new (to) F(std::move(*static_cast<F*>(from)));
-        static_cast<F*>(from)->~F();
-      },
-      [](void* self) noexcept { static_cast<F*>(self)->~F(); }};
+  static constexpr Table insideTable{[](void* self, Args&&... args) -> R {
+                                       return invokeAs<R>(*static_cast<F*>(self),
+                                                          std::forward<Args>(args)...);
+                                     },
+                                     [](void* to, void* from) noexcept {
+                                       ::new (to) F(std::move(*static_cast<F*>(from)));
+                                       static_cast<F*>(from)->~F();
+                                     },
+                                     [](void* self) noexcept { static_cast<F*>(self)->~F(); }};
 
   template <class F>
   static constexpr Table outsideTable{
       [](void* self, Args&&... args) -> R {
         return invokeAs<R>(**static_cast<F**>(self), std::forward<Args>(args)...);
       },
-      [](void* to, void* from) noexcept { ::new (to) (F*)(*static_cast<F**>(from)); },
+      [](void* to, void* from) noexcept { ::new (to)(F*)(*static_cast<F**>(from)); },
       [](void* self) noexcept { delete *static_cast<F**>(self); }};
 
   void take(UniqueFunction& other) noexcept {
