@@ -33,8 +33,12 @@ std::int32_t Descriptor::await(Op& op, const char* what) {
     Descriptor& descriptor;
   };
   const User user(*this);
-  const std::int32_t result = detail::await(op, what);
-  return result == -ECANCELED && closing_ ? -EBADF : result;
+  for (;;) {
+    const std::int32_t result = detail::await(op, what);
+    if (result != -ECANCELED) return result;
+    if (closing_) return -EBADF;
+    // A cancel by descriptor means the file: a duplicate of this one was closed. It is not our end.
+  }
 }
 
 std::int32_t Descriptor::call(Op& op) const {

@@ -35,8 +35,11 @@ Server::Server(std::string_view endpoint, Handler handler, ServerOptions options
 Server::~Server() {
   const CancelShield shield;
   signals_.clear();
+  // A stop that was asked for and has not begun would find nobody here.
+  if (stopFiber_ && stopFiber_ != current()) stopFiber_.requestKill();
   options_.stopGrace = Duration::zero();
   stop();
+  if (stopFiber_ && stopFiber_ != current()) stopFiber_.join();
 }
 
 void Server::start() {
@@ -147,7 +150,8 @@ void Server::stop() {
 }
 
 void Server::requestStop() {
-  plait::spawn({.name = "stop the server", .stackBytes = 0}, [this] { stop(); });
+  if (stopFiber_) return;
+  stopFiber_ = plait::spawn({.name = "stop the server", .stackBytes = 0}, [this] { stop(); });
 }
 
 void Server::stopOn(std::initializer_list<int> signals) {

@@ -92,6 +92,7 @@ class Server final {
   std::unique_ptr<detail::Acceptor> acceptor_;
   Group handlers_;
   AnyGreenlet acceptFiber_;
+  AnyGreenlet stopFiber_;  // requestStop()'s
   std::vector<SignalHandle> signals_;
   Event mayAccept_;
   Event stopped_;
