@@ -19,11 +19,12 @@ constexpr int kStandardError = 2;
 detail::raw::Lock defaultSinkLock;
 [[maybe_unused]] const bool kHeld = detail::process::holdAcrossFork(defaultSinkLock);
 ErrorSink& defaultSink() {
-  static ErrorSink sink = [](const ErrorReport& report) {
+  // Never destroyed: a thread of a pool may still report while the process exits.
+  static ErrorSink& sink = *new ErrorSink([](const ErrorReport& report) {
     const std::string line =
         "plait: " + report.context + " failed: " + describe(report.error) + "\n";
     detail::raw::write(kStandardError, line.data(), line.size());
-  };
+  });
   return sink;
 }
 

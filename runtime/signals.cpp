@@ -45,10 +45,12 @@ class SignalWatch final : public Task {
       return;
     }
     const std::shared_ptr<bool> alive = self.alive;
+    // Not through `self`: a call that cancels its own handle frees it, and may park after that.
+    const std::source_location place = self.at;
     UniqueFunction<void()> function = std::move(self.function);
     do {
       self.again = false;
-      runCallback(*Loop::current(), function, self.at);
+      runCallback(*Loop::current(), function, place);
     } while (*alive && self.again);
     if (*alive) self.function = std::move(function);
   }

@@ -77,7 +77,7 @@ class Group {
 // arrival.
 class Pool final : public Group {
  public:
-  explicit Pool(std::size_t size) : slots_(std::make_shared<Semaphore>(size)), size_(size) {}
+  explicit Pool(std::size_t size) : slots_(std::make_shared<Semaphore>(size)) {}
 
   // May switch: waits for a slot.
   template <class F>
@@ -153,7 +153,6 @@ class Pool final : public Group {
   }
 
   std::shared_ptr<Semaphore> slots_;  // shared with the greenlets, which outlive the pool
-  std::size_t size_;
 };
 
 // A scope for greenlets: none outlives it, so they may refer to the frame around it. The first
