@@ -24,7 +24,7 @@ std::int32_t await(Op& op, const char* what) {
   };
   kernel.submit(op);
   const std::int32_t result = waiter.park([&kernel, &op] {
-    kernel.cancel(op);
+    if (!Scheduler::current()->isForked()) kernel.cancel(op);
     return OnCancel::stay;
   });
   // Only a cancelled op makes way for what cancelled it; any other outcome is a result.

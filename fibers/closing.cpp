@@ -30,6 +30,8 @@ void Scheduler::closeDown() {
       switchAway();
     }
     if (isClosingTooLong()) break;
+    // Nobody is left whom a call could help to end; a thread that calls all the time stops here.
+    loop_.inbox()->refusesCalls.store(true, std::memory_order_relaxed);
     if (!loop_.hasReady()) break;
     yield();
   }
@@ -104,7 +106,7 @@ void Scheduler::beginClosing() {
         closeDown();
         stop();
       },
-      {.name = "plait-closer", .stackBytes = 0}, std::source_location::current());
+      {.name = "plait-closer"}, std::source_location::current());
   add(*closer);
   closer->killRequested_ = closer->pending_ = false;  // the only one that is not born killed
 }

@@ -16,6 +16,13 @@
 namespace plait::detail {
 namespace {
 
+// An instrumented function enters on one stack's shadow and would leave on the other's.
+#if defined(__clang__)
+#define PLAIT_UNINSTRUMENTED __attribute__((disable_sanitizer_instrumentation))
+#else
+#define PLAIT_UNINSTRUMENTED __attribute__((no_sanitize("thread")))
+#endif
+
 constexpr std::size_t kColors = 24;
 constexpr std::size_t kCacheLine = 64;
 
@@ -46,7 +53,8 @@ void firstFrame(transfer_t transfer) noexcept {
 
 }  // namespace
 
-void announceSwitch([[maybe_unused]] Context* from, [[maybe_unused]] Context& to) noexcept {
+PLAIT_UNINSTRUMENTED void announceSwitch([[maybe_unused]] Context* from,
+                                         [[maybe_unused]] Context& to) noexcept {
 #ifdef PLAIT_ASAN
   __sanitizer_start_switch_fiber(from == nullptr ? nullptr : &from->fakeStack, to.bottom, to.bytes);
 #endif

@@ -6,7 +6,7 @@
 
 #include <boost/context/detail/fcontext.hpp>
 
-#include "sanitizer.h"
+#include "plait/detail/sanitizer.h"
 #include "stack_pool.h"
 
 namespace plait::detail {

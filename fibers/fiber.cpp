@@ -35,7 +35,7 @@ Fiber::~Fiber() = default;
 
 void Fiber::destroy() noexcept {
   const bool neverTaken = error_ && !observed_ && !killed_;
-  if (neverTaken && currentFiber != nullptr && currentFiber->isFinished()) {
+  if (neverTaken && currentFiber != nullptr && currentFiber->state_ != State::running) {
     // Between two fibers: a sink may want to know who runs, so a callback tells it.
     scheduler_->loop().callSoon([context = describe(), error = error_]() mutable {
       reportError(std::move(context), error);
@@ -179,6 +179,12 @@ void Fiber::dropLocals() noexcept {
 
 // --- kill and strikes ---
 
+void Strike::beginScope(const Fiber& running) noexcept {
+  shieldDepth = running.shieldDepth;
+  insideHandler = running.handlesKill();
+  unwindDepth = Scheduler::current()->exceptionsNow().uncaught;
+}
+
 unsigned Fiber::unwindDepth() const noexcept {
   return state_ == State::running ? scheduler_->exceptionsNow().uncaught
                                   : FiberMachine::of(*this).exceptions.uncaught;
@@ -226,7 +232,7 @@ void Fiber::throwPendingNow() {
     // A loop that swallows kills must not keep the thread to itself.
     if (++killStrikes_ > 1) {
       scheduler_->countSwallowedKill();
-      scheduler_->holdUp(*this, killStrikes_);
+      if (noSwitchDepth == 0) scheduler_->holdUp(*this, killStrikes_);
     }
     throw GreenletExit();
   }
@@ -274,6 +280,7 @@ void Fiber::strike(Strike& strike) noexcept {
 void Fiber::strikeWith(std::exception_ptr error) {
   if (isFinished()) return;
   auto& owned = extras().strikes;
+  std::erase_if(owned, [](const auto& each) { return !each->isLinked(); });  // they have struck
   owned.push_back(std::make_unique<ExceptionStrike>(std::move(error)));
   strike(*owned.back());
   if (state_ == State::created) {

@@ -31,12 +31,16 @@ namespace detail {
 void Scheduler::forgetOthersAfterFork() {
   Fiber& self = *Fiber::currentOrNull();
   const Stack& stack = FiberMachine::of(self).stack;
-  loop_.restartAfterFork(makeKernel(), stack.bottom, stack.top());
-  // Who wakes a forgotten fiber wakes nobody.
+  std::unique_ptr<Kernel> kernel = makeKernel();
+  // The forgotten leave every queue, or what this fiber puts there would go to one that never runs.
+  // A wait that is not on this thread alone sees that this is a child, and is left as it is.
   forEach([&self](Fiber& fiber) {
-    if (&fiber != &self && fiber.waiter_ != nullptr)
-      fiber.waiter_->state_ = WaiterCore::State::left;
+    if (&fiber == &self || fiber.waiter_ == nullptr) return;
+    WaiterCore& waiter = *fiber.waiter_;
+    if (waiter.state_ == WaiterCore::State::parked) waiter.onCancel_(waiter.context_);
+    waiter.state_ = WaiterCore::State::left;
   });
+  loop_.restartAfterFork(std::move(kernel), stack.bottom, stack.top());
   // What the other fibers own stays as it is in memory, as after any fork: nobody runs its
   // destructors.
   stacks_.abandon();

@@ -106,6 +106,28 @@ TaskGroup::~TaskGroup() {
   if (const std::exception_ptr error = end()) reportError("a TaskGroup left without join()", error);
 }
 
+void TaskGroup::onError(const AnyGreenlet& failed) noexcept {
+  failed.fiber().markObserved();
+  killNewcomers(true);
+  requestKill();
+  if (body_ != nullptr) body_->fiber_.strike(body_->blow_);
+}
+
+TaskGroup::Body::Body(TaskGroup& group)
+    : group_(group), fiber_(detail::Fiber::current("a TaskGroup")), blow_(group) {
+  blow_.beginScope(fiber_);
+  group_.body_ = this;
+}
+
+TaskGroup::Body::~Body() {
+  group_.body_ = nullptr;
+  blow_.unlink();
+}
+
+void TaskGroup::Body::Blow::raise(detail::Strike& strike) {
+  throw TaskGroupFailed(static_cast<Blow&>(strike).group);
+}
+
 std::exception_ptr TaskGroup::end() {
   const CancelShield shield;
   kill();

@@ -1,6 +1,7 @@
 #include "plait/offload.h"
 
 #include "plait/detail/fiber.h"
+#include "plait/detail/loop.h"
 #include "plait/detail/pool_job.h"
 #include "plait/detail/waiter.h"
 
@@ -30,8 +31,10 @@ void runOnPool(ThreadPool& pool, void (*call)(void*) noexcept, void* context) {
   Fiber::currentOrNull()->requireMayPark("offload");
   Offloaded job(call, context);
   pool.submit(job);
-  job.waiter.park(
-      [&pool, &job] { return pool.tryWithdraw(job) ? OnCancel::leave : OnCancel::stay; });
+  job.waiter.park([&pool, &job] {
+    if (Loop::current()->isForked()) return OnCancel::stay;
+    return pool.tryWithdraw(job) ? OnCancel::leave : OnCancel::stay;
+  });
 }
 
 }  // namespace plait::detail

@@ -45,18 +45,27 @@ Scheduler::~Scheduler() {
   loop_.setOwner(nullptr);
   if (dispatcher_ == nullptr) return;
   if (spare_) stacks_.release(spare_);
-  stacks_.release(FiberMachine::of(*dispatcher_).stack);
-  dispatcher_->release();
+  for (Fiber* each : {dispatcher_, reserve_}) {
+    if (each == nullptr) continue;
+    stacks_.release(FiberMachine::of(*each).stack);
+    each->release();
+  }
 }
 
 void Scheduler::newDispatcher() {
-  auto* const fiber = new DispatcherFiber();
+  makeReserve();
+  dispatcher_ = std::exchange(reserve_, nullptr);
+}
+
+void Scheduler::makeReserve() {
+  if (reserve_ != nullptr) return;
+  FiberPointer<DispatcherFiber> fiber(new DispatcherFiber(),
+                                      FiberPointer<DispatcherFiber>::Adopt());
   fiber->scheduler_ = this;
   fiber->state_ = Fiber::State::running;
-  dispatcher_ = fiber;
-  if (!prepareToRun(*fiber)) {
-    throw Error(std::errc::not_enough_memory, "no memory for the dispatcher's stack");
-  }
+  giveStack(*fiber);
+  fiber->retain();
+  reserve_ = fiber.get();
 }
 
 void Scheduler::drive() {
@@ -156,7 +165,7 @@ void Scheduler::reportUnguarded() {
           "come, would go unnoticed: raise the sysctl vm.max_map_count, or use Linux 6.13")));
 }
 
-bool Scheduler::prepareToRun(Fiber& fiber) noexcept {
+void Scheduler::giveStack(Fiber& fiber) {
   FiberMachine& machine = FiberMachine::of(fiber);
   const std::size_t wanted = fiber.stackBytes_ == 0 ? stackBytes_ : fiber.stackBytes_;
   // The running fiber's errno is not saved yet, and a refused guard would change it.
@@ -168,12 +177,17 @@ bool Scheduler::prepareToRun(Fiber& fiber) noexcept {
   if (spare_.bytes == wanted) {
     machine.stack = std::exchange(spare_, Stack());
     stacks_.setOwner(machine.stack, fiber);
-    prepare(machine.context, machine.stack);
-    return true;
-  }
-  try {
+  } else {
     machine.stack = stacks_.allocate(wanted, fiber);
     if (!reportedUnguarded_ && stacks_.statistics().unguarded > 0) reportUnguarded();
+  }
+  prepare(machine.context, machine.stack);
+}
+
+bool Scheduler::prepareToRun(Fiber& fiber) noexcept {
+  try {
+    giveStack(fiber);
+    return true;
   } catch (...) {
     // The fiber never runs; its joiners get the reason.
     fiber.error_ = std::current_exception();
@@ -182,8 +196,6 @@ bool Scheduler::prepareToRun(Fiber& fiber) noexcept {
     fiber.release();
     return false;
   }
-  prepare(machine.context, machine.stack);
-  return true;
 }
 
 // The next fiber has not begun: it gets a stack. One whose stack is refused has ended, and another
@@ -272,6 +284,11 @@ void Scheduler::giveIdentity() noexcept {
   registerFiber(*dispatcher_);
 }
 
+void Scheduler::prepareCallbackToPark() {
+  giveIdentity();
+  makeReserve();
+}
+
 // The callback that runs is about to park: the stack is its own from now on.
 void Scheduler::becomeFiber() {
   giveIdentity();
@@ -291,7 +308,10 @@ void Scheduler::renewIdentity() {
   stacks_.setOwner(FiberMachine::of(*fresh).stack, *fresh);
   dispatcher_ = fresh;
   currentFiber = fresh;
+  // They may block, on this fiber, which is not the dispatcher any more then.
+  ++fresh->shieldDepth;
   old->dropLocals();
+  --fresh->shieldDepth;
   finish(*old);
   old->release();
 }

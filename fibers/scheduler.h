@@ -14,7 +14,6 @@
 #include "machine.h"
 #include "plait/detail/fiber.h"
 #include "plait/detail/loop.h"
-#include "plait/detail/process.h"
 #include "stack_pool.h"
 
 namespace plait::detail {
@@ -51,10 +50,16 @@ class Scheduler final : public LoopOwner {
   static const std::source_location* callbackOn(const Fiber& fiber) noexcept;
   bool isDispatcher(const Fiber& fiber) const noexcept { return &fiber == dispatcher_; }
   void giveIdentity() noexcept;
+  // Before a call that may switch: a callback needs an identity, and somebody to leave the loop to.
+  // Throws: Error if there is no memory for that one's stack.
+  void prepareToPark() {
+    if (currentFiber == dispatcher_) [[unlikely]]
+      prepareCallbackToPark();
+  }
 
   // The process has forked and this is the child, with its parent's loop: every call that may
   // switch throws. The fiber that forked is marked, and no other runs before afterForkInChild().
-  bool isForked() const noexcept { return loop_.forkGeneration() != process::forkGeneration(); }
+  bool isForked() const noexcept { return loop_.isForked(); }
 
   // Uses up one of the calls that a fiber may make without ever parking.
   bool spendBudget() noexcept { return --budget_ > 0; }
@@ -121,6 +126,8 @@ class Scheduler final : public LoopOwner {
   static constexpr Duration kClosingGrace = std::chrono::seconds(60);
 
   void newDispatcher();
+  void makeReserve();
+  void prepareCallbackToPark();
   void renewIdentity();
   void becomeFiber();
   void switchToNew() noexcept;
@@ -131,6 +138,7 @@ class Scheduler final : public LoopOwner {
   void letGo(Fiber& ended) noexcept;
   void reportUnguarded();
   void keepOrRelease(const Stack& stack) noexcept;
+  void giveStack(Fiber& fiber);
   bool prepareToRun(Fiber& fiber) noexcept;
   Fiber& chooseNext() noexcept;
   void finish(Fiber& fiber) noexcept;
@@ -148,6 +156,7 @@ class Scheduler final : public LoopOwner {
   int* errorNumber_;
   int budget_ = kBudget;
   Fiber* dispatcher_ = nullptr;
+  Fiber* reserve_ = nullptr;    // the next dispatcher, with a stack
   Fiber* afterThis_ = nullptr;  // who runs when the fiber that has just ended leaves its stack
   Context thread_;
   Fiber* first_ = nullptr;

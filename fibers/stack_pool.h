@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "sanitizer.h"
+#include "plait/detail/sanitizer.h"
 
 namespace plait::detail {
 

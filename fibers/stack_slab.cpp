@@ -16,8 +16,8 @@
 #include <string_view>
 
 #include "plait/detail/assert.h"
+#include "plait/detail/sanitizer.h"
 #include "plait/error.h"
-#include "sanitizer.h"
 
 #ifdef PLAIT_ASAN
 #include <sanitizer/asan_interface.h>

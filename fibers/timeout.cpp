@@ -29,9 +29,7 @@ Timeout::Timeout(Duration wait, std::exception_ptr error, std::source_location a
       wait_(wait),
       at_(at),
       error_(std::move(error)) {
-  blow_.shieldDepth = fiber_.shieldDepth;
-  blow_.insideHandler = fiber_.handlesKill();
-  blow_.unwindDepth = detail::Scheduler::current()->exceptionsNow().uncaught;
+  blow_.beginScope(fiber_);
   if (wait != kForever) detail::armOnCurrentLoop(bell_, wait);
 }
 

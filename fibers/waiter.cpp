@@ -55,7 +55,7 @@ void checkpoint() {
   if (self == nullptr) Fiber::current("a call that may switch");
   Scheduler& scheduler = *Scheduler::current();
   // A callback is a fiber from here on: one that the closing of the run has killed, perhaps.
-  scheduler.giveIdentity();
+  scheduler.prepareToPark();
   self->throwPending();
   if (scheduler.spendBudget() || self->noSwitchDepth > 0) return;
   scheduler.yield();

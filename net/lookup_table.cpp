@@ -15,6 +15,7 @@
 
 #include "host_name.h"
 #include "plait/detail/fiber.h"
+#include "plait/detail/loop.h"
 #include "plait/detail/process.h"
 #include "plait/detail/raw.h"
 #include "plait/detail/waiter.h"
@@ -255,6 +256,7 @@ Answer findAnswer(const std::string& host, Family family) {
     question->waits.push_back(wait);
   }
   return waiter.park([&wait, &question] {
+    if (plait::detail::Loop::current()->isForked()) return OnCancel::stay;
     leave(*wait, question);
     return OnCancel::leave;
   });

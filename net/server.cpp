@@ -46,8 +46,7 @@ void Server::start() {
   if (stopping_) return;
   if (started_) throw std::logic_error("this server was started before");
   started_ = true;
-  acceptFiber_ = spawn({.name = "accept on " + listener_.describe(), .stackBytes = 0},
-                       [this] { acceptLoop(); });
+  acceptFiber_ = spawn({.name = "accept on " + listener_.describe()}, [this] { acceptLoop(); });
 }
 
 void Server::serve() {
@@ -151,7 +150,7 @@ void Server::stop() {
 
 void Server::requestStop() {
   if (stopFiber_) return;
-  stopFiber_ = plait::spawn({.name = "stop the server", .stackBytes = 0}, [this] { stop(); });
+  stopFiber_ = plait::spawn({.name = "stop the server"}, [this] { stop(); });
 }
 
 void Server::stopOn(std::initializer_list<int> signals) {

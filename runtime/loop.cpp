@@ -47,7 +47,8 @@ void enqueueCallback(Loop& loop, UniqueFunction<void()> function, std::source_lo
 
 void postCallback(Inbox& inbox, UniqueFunction<void()> function, std::source_location at) {
   auto task = std::make_unique<CallbackTask>(std::move(function), at);
-  if (!inbox.post(*task)) throw ReactorStopped("callFromThread: the loop has ended");
+  if (inbox.refusesCalls.load(std::memory_order_relaxed) || !inbox.post(*task))
+    throw ReactorStopped("callFromThread: the loop has ended");
   static_cast<void>(task.release());  // the loop's now
 }
 

@@ -25,7 +25,9 @@ LoopHandle::~LoopHandle() {
   if (inbox_->handles.fetch_sub(1, std::memory_order_acq_rel) == 1) inbox_->wake();
 }
 
-bool LoopHandle::isStopped() const noexcept { return inbox_->isClosed(); }
+bool LoopHandle::isStopped() const noexcept {
+  return inbox_->refusesCalls.load(std::memory_order_relaxed) || inbox_->isClosed();
+}
 
 void LoopHandle::post(detail::UniqueFunction<void()> f, std::source_location at) const {
   detail::postCallback(*inbox_, std::move(f), at);

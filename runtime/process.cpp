@@ -7,12 +7,20 @@
 #include <cstddef>
 
 #include "loop_registry.h"
+#include "plait/detail/sanitizer.h"
 
 namespace plait::detail::process {
 
 constinit std::atomic<unsigned> forks{0};
 
 namespace {
+
+// ThreadSanitizer runs one of its own in every process.
+#ifdef PLAIT_TSAN
+constexpr int kSanitizerThreads = 1;
+#else
+constexpr int kSanitizerThreads = 0;
+#endif
 
 constexpr std::size_t kLocksMax = 16;
 constinit std::array<raw::Lock*, kLocksMax> locks{};
@@ -49,7 +57,7 @@ int foreignThreads() noexcept {
     if (entry->d_name[0] != '.') ++count;
   }
   ::closedir(tasks);
-  return count - registry::threads();
+  return count - kSanitizerThreads - registry::threads();
 }
 
 }  // namespace plait::detail::process

@@ -92,6 +92,14 @@ FIBER_TEST("an AsyncResult without a value can be set and waited for [EVENT-5]")
   CHECK(result.isSuccessful());
 }
 
+FIBER_TEST("a null exception is no result [EVENT-6]") {
+  AsyncResult<int> result;
+  CHECK_THROWS_AS(result.setException(nullptr), std::invalid_argument);
+  CHECK_FALSE(result.isReady());
+  result.set(1);
+  CHECK(result.get() == 1);
+}
+
 FIBER_TEST("setting an AsyncResult again throws, and the first result stays [EVENT-6]") {
   AsyncResult<int> value;
   value.set(1);

@@ -1,4 +1,7 @@
 // Callbacks: who they are, and that they may block like any fiber.
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <memory>
 #include <set>
 #include <string>
@@ -7,6 +10,7 @@
 #include "at_end.h"
 #include "fiber_test.h"
 #include "plait/call_later.h"
+#include "plait/error.h"
 #include "plait/event.h"
 #include "plait/fiber_local.h"
 #include "plait/greenlet.h"
@@ -281,4 +285,53 @@ TEST_CASE("a callback that parks while the run ends is unwound and holds up noth
     CHECK(steps == "unwound unwound ");
     CHECK(reports == std::vector<std::string>());
   }
+}
+
+TEST_CASE("what a callback kept in a FiberLocal may block at the end of a run [LOOP-7]") {
+  struct Blocks {
+    bool* done = nullptr;
+    ~Blocks() {
+      yield();
+      if (done != nullptr) *done = true;
+    }
+  };
+  static FiberLocal<Blocks> local;
+  bool done = false;
+  // The callback runs while the run closes, so it is born killed.
+  run([&] { callSoon([&] { local->done = &done; }); });
+  CHECK(done);
+}
+
+TEST_CASE("a callback that may not park for want of memory gets an error, and the run goes on") {
+  const stacks::Death death = stacks::inChild([] {
+    bool isRefused = false;
+    run([&] {
+      const rlimit none{0, RLIM_INFINITY};
+      rlimit before{};
+      ::getrlimit(RLIMIT_AS, &before);
+      std::vector<AnyGreenlet> parked;
+      parked.reserve(1000);
+      ::setrlimit(RLIMIT_AS, &none);
+      // Takes the stacks that are left.
+      while (parked.empty() || !parked.back().isReady()) {
+        parked.push_back(spawn([] { Event().wait(); }));
+        if (parked.size() == 1000) ::_exit(1);
+        yield();
+      }
+      callSoon([&] {
+        try {
+          sleep(1ms);
+        } catch (const Error&) {
+          isRefused = true;
+        }
+      });
+      settle();
+      ::setrlimit(RLIMIT_AS, &before);
+      static_cast<void>(parked.back().exception());
+      sleep(1ms);
+    });
+    ::_exit(isRefused ? 0 : 2);
+  });
+  CHECK(death.status == 0);
+  CHECK(death.signal == 0);
 }

@@ -70,7 +70,7 @@ TEST_CASE("errno survives a switch that makes a stack whose guard is refused [CO
     run([] {
       // Guards without mappings are refused in locked memory.
       if (::mlockall(MCL_FUTURE | MCL_ONFAULT) != 0) _exit(42);
-      const AnyGreenlet other = spawn({.name = "", .stackBytes = 96 * 1024}, [] {});
+      const AnyGreenlet other = spawn({.stackBytes = 96 * 1024}, [] {});
       errno = EDOM;
       yield();
       if (errno == EDOM && other.isReady()) _exit(42);

@@ -52,9 +52,9 @@ bool contains(const std::string& text, const std::string& part) {
 TEST_CASE("a deadlock names each fiber, its wait and the place of its spawn [LOOP-13]") {
   const unsigned line = __LINE__ + 2;
   const std::string text = deadlockOf([] {
-    spawn({.name = "taker", .stackBytes = 0}, [] { Queue<int>().get(); });
+    spawn({.name = "taker"}, [] { Queue<int>().get(); });
     callSoon([] { Event().wait(); });
-    const AnyGreenlet finished = spawn({.name = "finished", .stackBytes = 0}, [] {});
+    const AnyGreenlet finished = spawn({.name = "finished"}, [] {});
     spawn([] { spawn([] { Event().wait(); }).join(); });
     Event().wait();
   });
@@ -72,12 +72,11 @@ TEST_CASE("a deadlock names each fiber, its wait and the place of its spawn [LOO
 TEST_CASE("a deadlock tells what a fiber waits for and who holds that [LOOP-13]") {
   const std::string text = deadlockOf([] {
     Mutex mutex;
-    const AnyGreenlet target = spawn({.name = "holder", .stackBytes = 0}, [&mutex] {
+    const AnyGreenlet target = spawn({.name = "holder"}, [&mutex] {
       mutex.lock();
       Event().wait();
     });
-    const AnyGreenlet waiter =
-        spawn({.name = "waiter", .stackBytes = 0}, [&mutex] { mutex.lock(); });
+    const AnyGreenlet waiter = spawn({.name = "waiter"}, [&mutex] { mutex.lock(); });
     waiter.join();
   });
 

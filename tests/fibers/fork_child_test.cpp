@@ -23,6 +23,8 @@
 #include "plait/queue.h"
 #include "plait/report.h"
 #include "plait/run.h"
+#include "plait/select.h"
+#include "plait/semaphore.h"
 #include "plait/signal.h"
 #include "plait/statistics.h"
 #include "plait/timeout.h"
@@ -196,6 +198,29 @@ FIBER_TEST(
   event.set();
   queue.put(1);
   joinAll(others);
+}
+
+FIBER_TEST("items and permits of the child go to none of the parent's fibers [THREAD-12]") {
+  Queue<int> queue;
+  Queue<int> full(1);
+  full.put(1);
+  Semaphore permits(0);
+  std::vector<AnyGreenlet> others;
+  others.push_back(spawn([&] { queue.get(); }));
+  others.push_back(spawn([&] { full.put(2); }));
+  others.push_back(spawn([&] { permits.acquire(); }));
+  others.push_back(spawn([&] { select(onGet(queue, [](int) {}), onAcquire(permits, [] {})); }));
+  settle();
+
+  CHECK(forkHere([&] {
+          afterForkInChild();
+          if (!queue.tryPut(7) || queue.tryGet() != 7) return 1;
+          if (full.get() != 1 || full.tryGet()) return 2;
+          permits.release();
+          return permits.tryAcquire() ? 0 : 3;
+        }) == 0);
+
+  killAll(others);
 }
 
 TEST_CASE("the end of the fiber in the child wakes none of its joiners there [THREAD-12]") {

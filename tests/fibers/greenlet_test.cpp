@@ -180,7 +180,7 @@ FIBER_TEST("a number belongs to one fiber; the name holds it unless it was set [
   }
   CHECK(numbers.size() == 100);
 
-  const AnyGreenlet named = spawn({.name = "reader", .stackBytes = 0}, [] {});
+  const AnyGreenlet named = spawn({.name = "reader"}, [] {});
   CHECK(named.name() == "reader");
   named.setName("writer");
   named.join();
@@ -192,7 +192,7 @@ FIBER_TEST("a report shows the fiber's name and the place of the spawn [SPAWN-10
   ExpectedErrors errors;
 
   const unsigned line = __LINE__ + 1;
-  spawn({.name = "careless", .stackBytes = 0}, [] { throw std::runtime_error("ouch"); });
+  spawn({.name = "careless"}, [] { throw std::runtime_error("ouch"); });
 
   const std::vector<std::string> reports = errors.take(1);
   REQUIRE(reports.size() == 1);

@@ -27,7 +27,7 @@ FIBER_TEST(
     "a killed reader leaves only when the kernel has given its buffer back [KERNEL-1] [KERNEL-2]") {
   auto [near, far] = net::socketPair();
   std::array<std::byte, 16> buffer{};
-  auto reader = spawn([&near = near, &buffer] { near.readSome(buffer); });
+  auto reader = spawn([&near, &buffer] { near.readSome(buffer); });
   test::settle();
   CHECK(loopStatistics().inFlight == 1);
 

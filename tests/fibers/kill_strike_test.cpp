@@ -10,6 +10,7 @@
 #include "plait/event.h"
 #include "plait/greenlet.h"
 #include "plait/mutex.h"
+#include "plait/no_switch_scope.h"
 #include "plait/queue.h"
 #include "plait/semaphore.h"
 #include "plait/statistics.h"
@@ -181,6 +182,30 @@ FIBER_TEST("a fiber that swallows its kill in a loop lets the others run [KILL-1
   target.join();
 
   CHECK(target.isSuccessful());
+}
+
+FIBER_TEST("a kill that is swallowed inside a NoSwitchScope lets nobody else run [KILL-16]") {
+  int others = 0;
+  auto killed = spawn([&] {
+    try {
+      Event().wait();
+    } catch (const GreenletExit&) {
+    }
+    spawn([&] { ++others; });
+    const NoSwitchScope scope;
+    for (int i = 0; i < 3; ++i) {
+      try {
+        sleep(0s);
+      } catch (...) {
+      }
+    }
+    return others;
+  });
+  settle();
+  killed.kill();
+  CHECK(killed.get() == 0);
+  settle();
+  CHECK(others == 1);
 }
 
 FIBER_TEST("swallowed kills are counted in the statistics [KILL-16]") {

@@ -185,7 +185,7 @@ FIBER_TEST("a callback holds a Mutex under an identity of its own [LOCK-6]") {
 
 FIBER_TEST(
     "a call that would park inside a NoSwitchScope fails and names scope and fiber [LOCK-8]") {
-  const auto watched = spawn({.name = "watched", .stackBytes = 0}, [] {
+  const auto watched = spawn({.name = "watched"}, [] {
     Event event;
     const int line = __LINE__ + 1;
     const NoSwitchScope scope;

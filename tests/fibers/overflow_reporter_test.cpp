@@ -10,7 +10,7 @@
 
 #include <doctest/doctest.h>
 
-#include "sanitizer.h"
+#include "plait/detail/sanitizer.h"
 #include "stack_pool.h"
 #include "stack_slab.h"
 #include "stacks.h"

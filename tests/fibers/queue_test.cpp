@@ -244,6 +244,18 @@ FIBER_TEST("peek() shows what get() would take and leaves it in place [QUEUE-7]"
   CHECK(*queue.peek() == 2);
 }
 
+FIBER_TEST("peek() shows a bool of every kind of queue [QUEUE-7]") {
+  LifoQueue<bool> newest;
+  newest.put(false);
+  newest.put(true);
+  PriorityQueue<bool> smallest;
+  smallest.put(true);
+  smallest.put(false);
+
+  CHECK(*newest.peek());
+  CHECK_FALSE(*smallest.peek());
+}
+
 FIBER_TEST("what a fiber has put stays when the fiber is killed [QUEUE-8]") {
   Queue<int> queue(1);
   auto killed = spawn([&] {

@@ -76,7 +76,7 @@ FIBER_TEST("an error that somebody took is not reported [LOOP-10]") {
 FIBER_TEST("a report has the exception, with its notes [LOOP-10]") {
   ExpectedErrors errors;
 
-  spawn({.name = "noted", .stackBytes = 0}, [] {
+  spawn({.name = "noted"}, [] {
     Error error(std::errc::io_error, "reading the list");
     error.addNote("for user 7");
     throw error;
@@ -144,7 +144,7 @@ FIBER_TEST("a sink may ask who runs, spawn and drop handles [LOOP-11]") {
     settle();
     // With a stack of its own size nobody takes over, it is given back.
     for (int i = 0; i < 5; ++i) {
-      spawn({.name = "", .stackBytes = 512 * 1024}, [] { throw std::runtime_error("dropped"); });
+      spawn({.stackBytes = 512 * 1024}, [] { throw std::runtime_error("dropped"); });
       settle();
     }
   }
@@ -166,7 +166,7 @@ FIBER_TEST("a sink may block [LOOP-11]") {
     for (int i = 0; i < 5; ++i) failing("dropped");
     settle();
     for (int i = 0; i < 5; ++i) {
-      spawn({.name = "", .stackBytes = 512 * 1024}, [] { throw std::runtime_error("dropped"); });
+      spawn({.stackBytes = 512 * 1024}, [] { throw std::runtime_error("dropped"); });
       settle();
     }
   }

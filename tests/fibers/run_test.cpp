@@ -207,7 +207,7 @@ TEST_CASE("a fiber that waits shielded for nothing is reported once, run returns
   AnyGreenlet handle;
 
   run(reportingTo(reports), [&handle] {
-    handle = spawn({.name = "stubborn", .stackBytes = 0}, [] {
+    handle = spawn({.name = "stubborn"}, [] {
       const CancelShield shield;
       Event().wait();
     });
@@ -223,7 +223,7 @@ TEST_CASE("a fiber that swallows its kills without end is reported once [LOOP-17
   std::vector<std::string> reports;
 
   const int result = run(reportingTo(reports), [] {
-    spawn({.name = "deaf", .stackBytes = 0}, [] {
+    spawn({.name = "deaf"}, [] {
       for (;;) {
         try {
           Event().wait();

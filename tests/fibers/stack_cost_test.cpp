@@ -12,10 +12,10 @@
 
 #include "fiber_test.h"
 #include "machine.h"
+#include "plait/detail/sanitizer.h"
 #include "plait/event.h"
 #include "plait/greenlet.h"
 #include "plait/statistics.h"
-#include "sanitizer.h"
 #include "stacks.h"
 
 using namespace plait;
@@ -28,7 +28,6 @@ namespace {
 
 constexpr std::size_t kKiB = 1024;
 constexpr std::size_t kPage = 4096;
-constexpr std::size_t kDefault = detail::StackPool::kDefaultBytes;
 
 detail::Stack stackOf(const AnyGreenlet& greenlet) {
   return FiberMachine::of(greenlet.fiber()).stack;
@@ -72,14 +71,17 @@ bool contains(std::string_view text, std::string_view part) {
 
 FIBER_TEST("a hundred thousand parked fibers need few mappings [CONTEXT-11] [CONTEXT-17]") {
   if (isGuardInstallMissing()) return;
-#if !defined(PLAIT_ASAN) && !defined(PLAIT_TSAN)
+  if (detail::kSanitized) {
+    MESSAGE("left out: a sanitizer keeps memory of its own for each stack");
+    return;
+  }
   constexpr std::size_t kMany = 100'000;
   const std::size_t before = mappings();
   Event end;
   std::vector<AnyGreenlet> all;
   all.reserve(kMany);
   for (std::size_t i = 0; i < kMany; ++i) {
-    all.push_back(spawn({.name = "", .stackBytes = 64 * kKiB}, [&end] { end.wait(); }));
+    all.push_back(spawn({.stackBytes = 64 * kKiB}, [&end] { end.wait(); }));
   }
   yield();
   REQUIRE(loopStatistics().fibersParked == kMany);
@@ -91,7 +93,6 @@ FIBER_TEST("a hundred thousand parked fibers need few mappings [CONTEXT-11] [CON
 
   end.set();
   joinAll(all);
-#endif
 }
 
 FIBER_TEST("stacks are never backed by huge pages [CONTEXT-17]") {

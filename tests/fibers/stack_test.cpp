@@ -75,10 +75,10 @@ FIBER_TEST("the size of a stack is an option of each spawn, 64 KiB at least [CON
   const std::size_t factor = detail::StackPool::kSanitizerFactor;
 
   CHECK(stackBytes({}) == factor * 256 * kKiB);
-  CHECK(stackBytes({.name = "", .stackBytes = 1}) == factor * 64 * kKiB);
-  CHECK(stackBytes({.name = "", .stackBytes = 1024 * kKiB}) >= 1024 * kKiB);
-  CHECK(stackBytes({.name = "", .stackBytes = 1000 * kKiB}) >= 1000 * kKiB);
-  CHECK(spawn({.name = "", .stackBytes = 4096 * kKiB}, [] { return dig(3500 * kKiB); }).get() > 0);
+  CHECK(stackBytes({.stackBytes = 1}) == factor * 64 * kKiB);
+  CHECK(stackBytes({.stackBytes = 1024 * kKiB}) >= 1024 * kKiB);
+  CHECK(stackBytes({.stackBytes = 1000 * kKiB}) >= 1000 * kKiB);
+  CHECK(spawn({.stackBytes = 4096 * kKiB}, [] { return dig(3500 * kKiB); }).get() > 0);
 }
 
 TEST_CASE("the size of a run's stacks is an option of the run [CONTEXT-16]") {
@@ -88,7 +88,7 @@ TEST_CASE("the size of a run's stacks is an option of the run [CONTEXT-16]") {
   run(options, [] {
     CHECK(stackOf(current()).bytes == 2048 * kKiB);
     CHECK(stackBytes({}) == 2048 * kKiB);
-    CHECK(stackBytes({.name = "", .stackBytes = 512 * kKiB}) == 512 * kKiB);
+    CHECK(stackBytes({.stackBytes = 512 * kKiB}) == 512 * kKiB);
   });
 }
 
@@ -108,7 +108,7 @@ FIBER_TEST("a stack that no memory can give fails its fiber, and the others run 
 
 FIBER_TEST("what programs do on a stack uses less than half of the default one [CONTEXT-16]") {
   const auto used = [](const std::function<void()>& work) {
-    const AnyGreenlet fresh = spawn({.name = "", .stackBytes = kDefault - kPage}, [&work] {
+    const AnyGreenlet fresh = spawn({.stackBytes = kDefault - kPage}, [&work] {
       const detail::Stack stack = stackOf(current());
       madvise(stack.bottom, stack.bytes - 4 * kPage, MADV_DONTNEED);
       work();

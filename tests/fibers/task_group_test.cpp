@@ -3,6 +3,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "at_end.h"
 #include "fiber_test.h"
 #include "plait/call_later.h"
 #include "plait/error.h"
@@ -116,6 +117,78 @@ FIBER_TEST_ON("sim", "of a task's error and a later one of f the first is thrown
                     "first");
   settle();
   errors.take(0);
+}
+
+FIBER_TEST_ON("sim", "a task's error leaves the blocking call of the function [GROUP-11]") {
+  const TimePoint start = now();
+  bool unwound = false;
+  CHECK_THROWS_WITH(withTaskGroup([&](TaskGroup& group) {
+                      const AtEnd end([&] { unwound = true; });
+                      group.spawn([] {
+                        sleep(1s);
+                        throw std::runtime_error("first");
+                      });
+                      Event().wait();
+                    }),
+                    "first");
+  CHECK(unwound);
+  CHECK(now() == start + 1s);
+}
+
+FIBER_TEST_ON("sim",
+              "a function that goes on after a task's error is not struck again [GROUP-11]") {
+  int struck = 0;
+  CHECK_THROWS_WITH(withTaskGroup([&](TaskGroup& group) {
+                      group.spawn([] { throw std::runtime_error("first"); });
+                      for (int i = 0; i < 3; ++i) {
+                        try {
+                          sleep(1s);
+                        } catch (const TaskGroupFailed&) {
+                          ++struck;
+                        }
+                      }
+                    }),
+                    "first");
+  CHECK(struck == 1);
+}
+
+FIBER_TEST_ON("sim", "an error in an outer group passes through the inner one [GROUP-11]") {
+  std::string order;
+  CHECK_THROWS_WITH(withTaskGroup([&](TaskGroup& outer) {
+                      outer.spawn([] {
+                        sleep(1s);
+                        throw std::runtime_error("of outer");
+                      });
+                      withTaskGroup([&](TaskGroup& inner) {
+                        inner.spawn([&] {
+                          const AtEnd end([&] { order += 'i'; });
+                          sleep(1h);
+                        });
+                        Event().wait();
+                      });
+                      order += '!';
+                    }),
+                    "of outer");
+  CHECK(order == "i");
+}
+
+FIBER_TEST_ON("sim", "an error in an inner group is the outer function's to catch [GROUP-11]") {
+  const int result = withTaskGroup([&](TaskGroup& outer) {
+    auto other = outer.spawn([] {
+      sleep(2s);
+      return 4;
+    });
+    try {
+      withTaskGroup([&](TaskGroup& inner) {
+        inner.spawn([] { throw std::runtime_error("of inner"); });
+        Event().wait();
+      });
+    } catch (const std::runtime_error&) {
+      return other.get();
+    }
+    return 0;
+  });
+  CHECK(result == 4);
 }
 
 FIBER_TEST_ON("sim", "an error kills also what is spawned into the group after it [GROUP-11]") {

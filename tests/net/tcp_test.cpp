@@ -78,7 +78,7 @@ FIBER_TEST_EACH("connecting where nobody listens says so, and what to do [IO-25]
 
 FIBER_TEST_EACH("a refused connect is seen by its own fiber only [IO-25]") {
   auto [client, server] = connectedPair();
-  auto reader = spawn([&server = server] { return readPiece(server); });
+  auto reader = spawn([&server] { return readPiece(server); });
   auto refused = spawn([] { net::connect(addressOfNobody()); });
 
   CHECK_THROWS_AS(refused.get(), IoError);
@@ -89,7 +89,7 @@ FIBER_TEST_EACH("a refused connect is seen by its own fiber only [IO-25]") {
 
 FIBER_TEST_EACH("a reset by the peer ends reading and writing with ConnectionClosed [IO-25]") {
   auto [client, server] = connectedPair();
-  auto reader = spawn([&client = client] { readPiece(client); });
+  auto reader = spawn([&client] { readPiece(client); });
   settle();
 
   server.setResetOnClose(true);
@@ -106,7 +106,7 @@ FIBER_TEST_EACH("a peer that closed takes a first write, then the pipe is broken
   auto [client, server] = connectedPair();
   server.close();
 
-  const auto error = thrownBy<ConnectionClosed>([&client = client] {
+  const auto error = thrownBy<ConnectionClosed>([&client] {
     for (int i = 0; i < 100; ++i) {
       client.writeAll("is anybody there?");
       settle();
@@ -167,7 +167,7 @@ FIBER_TEST("a detached descriptor goes on without the stream, which is closed [I
 
 FIBER_TEST("a stream that was detached after a killed read has nothing in flight [IO-18]") {
   auto [client, server] = connectedPair();
-  auto reader = spawn([&server = server] { readPiece(server); });
+  auto reader = spawn([&server] { readPiece(server); });
   settle();
   reader.kill();
 
@@ -230,7 +230,7 @@ FIBER_TEST("socket options are what was set") {
 FIBER_TEST("an option that the system refuses is an IoError that says on what [IO-25]") {
   auto [client, server] = connectedPair();
 
-  const auto error = thrownBy<IoError>([&client = client] { client.setOption(9999, 1, 1); });
+  const auto error = thrownBy<IoError>([&client] { client.setOption(9999, 1, 1); });
 
   REQUIRE(error);
   CHECK(contains(error->what(), "setting an option of " + client.describe()));

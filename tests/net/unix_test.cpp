@@ -331,7 +331,7 @@ FIBER_TEST_ON("uring", "descriptors that nobody has room for in the process are 
   std::optional<Error> error;
   {
     const DescriptorLimit limit(1);
-    error = thrownBy<Error>([&other = other] { receiveLetter(other); });
+    error = thrownBy<Error>([&other] { receiveLetter(other); });
   }
 
   REQUIRE(error);
@@ -369,14 +369,13 @@ FIBER_TEST_ON("uring", "a killed receiver loses neither byte nor descriptor [IO-
   for (int distance = 0; distance <= 6; ++distance) {
     CAPTURE(distance);
     Letter letter;
-    auto receiver = spawn([&letter, &other = other] { letter = receiveLetter(other); });
+    auto receiver = spawn([&letter, &other] { letter = receiveLetter(other); });
     settle();
 
     net::sendDescriptors(one, asBytes("x"), std::array{pipe.writer()});
     for (int turn = 0; turn < distance; ++turn) yield();
     receiver.kill();
-    if (letter.text.empty())
-      letter = withTimeout(10s, [&other = other] { return receiveLetter(other); });
+    if (letter.text.empty()) letter = withTimeout(10s, [&other] { return receiveLetter(other); });
 
     CHECK(letter.text == "x");
     CHECK(letter.descriptors.size() == 1);
@@ -387,9 +386,9 @@ FIBER_TEST_ON("uring", "a killed receiver loses neither byte nor descriptor [IO-
 FIBER_TEST_ON("uring", "descriptors wait for the turn of the writer before them [IO-14]") {
   auto [one, other] = net::socketPair();
   const std::string much(4 << 20, '1');
-  auto writer = spawn([&one = one, &much] { one.writeAll(much); });
+  auto writer = spawn([&one, &much] { one.writeAll(much); });
   settle();
-  auto sender = spawn([&one = one] { net::sendDescriptors(one, asBytes("2"), {}); });
+  auto sender = spawn([&one] { net::sendDescriptors(one, asBytes("2"), {}); });
   settle();
 
   const std::string received = readCount(other, much.size() + 1);
@@ -402,13 +401,13 @@ FIBER_TEST_ON("uring", "descriptors wait for the turn of the writer before them 
 FIBER_TEST_ON("uring", "a send of descriptors that is killed half way breaks the stream [IO-10]") {
   auto [one, other] = net::socketPair();
   const std::string much(4 << 20, '1');
-  auto sender = spawn([&one = one, &much] { net::sendDescriptors(one, asBytes(much), {}); });
+  auto sender = spawn([&one, &much] { net::sendDescriptors(one, asBytes(much), {}); });
   settle();
   sender.kill();
   REQUIRE(sender.isKilled());
 
-  CHECK_THROWS_AS(withTimeout(2s, [&one = one] { one.writeAll("more"); }), IoError);
-  CHECK_THROWS_AS(withTimeout(2s, [&one = one] { net::sendDescriptors(one, asBytes("more"), {}); }),
+  CHECK_THROWS_AS(withTimeout(2s, [&one] { one.writeAll("more"); }), IoError);
+  CHECK_THROWS_AS(withTimeout(2s, [&one] { net::sendDescriptors(one, asBytes("more"), {}); }),
                   IoError);
   one.close();
   const std::string received = readToEnd(other);
@@ -420,10 +419,10 @@ FIBER_TEST_ON("uring", "a send of descriptors that is killed half way breaks the
 
 FIBER_TEST_ON("uring", "receiving descriptors counts as the one reader [IO-13]") {
   auto [one, other] = net::socketPair();
-  auto reader = spawn([&other = other] { return readPiece(other); });
+  auto reader = spawn([&other] { return readPiece(other); });
   settle();
 
-  CHECK_THROWS_AS(withTimeout(1s, [&other = other] { receiveLetter(other); }), ConcurrentUseError);
+  CHECK_THROWS_AS(withTimeout(1s, [&other] { receiveLetter(other); }), ConcurrentUseError);
   one.writeAll("for the first");
 
   CHECK(reader.get() == "for the first");
@@ -431,7 +430,7 @@ FIBER_TEST_ON("uring", "receiving descriptors counts as the one reader [IO-13]")
 
 FIBER_TEST_ON("uring", "close() wakes who waits for descriptors [IO-15]") {
   auto [one, other] = net::socketPair();
-  auto receiver = spawn([&other = other] { receiveLetter(other); });
+  auto receiver = spawn([&other] { receiveLetter(other); });
   settle();
 
   other.close();

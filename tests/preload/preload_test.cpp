@@ -124,9 +124,9 @@ void server() {
 void killsAndTimeouts() {
   auto [one, other] = net::socketPair();
   std::array<std::byte, 16> buffer;
-  require(withTimeout(
-              1ms, [&one = one, &buffer] { return one.readSome(buffer); }, std::size_t{99}) == 99);
-  auto reader = spawn([&other = other, &buffer] { other.readSome(buffer); });
+  require(
+      withTimeout(1ms, [&one, &buffer] { return one.readSome(buffer); }, std::size_t{99}) == 99);
+  auto reader = spawn([&other, &buffer] { other.readSome(buffer); });
   yield();
   reader.kill();
   require(reader.isKilled());

@@ -67,8 +67,8 @@ TEST_CASE("a deadlock names every fiber, what it waits for, and where it was spa
   const int line = __LINE__ + 3;
   const std::string text = deadlockOf([] {
     Event never;
-    auto waiter = spawn({.name = "waiter", .stackBytes = 0}, [&] { never.wait(); });
-    spawn({.name = "sleeper", .stackBytes = 0}, [&] { waiter.join(); });
+    auto waiter = spawn({.name = "waiter"}, [&] { never.wait(); });
+    spawn({.name = "sleeper"}, [&] { waiter.join(); });
     waiter.join();
   });
 
@@ -82,7 +82,7 @@ TEST_CASE("a deadlock of mutexes says who holds them [LOOP-13]") {
   REQUIRE_DEADLOCKS();
   const std::string text = deadlockOf([] {
     Mutex mutex;
-    auto holder = spawn({.name = "holder", .stackBytes = 0}, [&] {
+    auto holder = spawn({.name = "holder"}, [&] {
       mutex.lock();
       Event().wait();
     });

@@ -73,7 +73,7 @@ FIBER_TEST_ON("sim", "a loop that waits for a timer takes no turns meanwhile [LO
 FIBER_TEST("an error that nobody took is reported once, with all that is known [LOOP-10]") {
   ExpectedErrors errors;
   const int line = __LINE__ + 1;
-  auto failed = spawn({.name = "worker", .stackBytes = 0}, [] {
+  auto failed = spawn({.name = "worker"}, [] {
     IoError error(EPIPE, "writing to the moon");
     error.addNote("on the dark side");
     throw error;
@@ -221,7 +221,6 @@ TEST_CASE("no operation is in flight when run() returns [LOOP-16]") {
 TEST_CASE("a pool task that runs when run() ends is waited for [LOOP-16]") {
   std::atomic<bool> isOver{false};
   run([&] {
-    std::atomic<bool> begun{false};
     const LoopHandle handle;
     Event running;
     spawn([&] {
@@ -236,6 +235,24 @@ TEST_CASE("a pool task that runs when run() ends is waited for [LOOP-16]") {
   CHECK(isOver);
 }
 
+TEST_CASE("calls of other threads are refused once all fibers have ended [LOOP-16]") {
+  bool isRefused = false;
+  run([&] {
+    // The first runs before the last fiber has been seen to end, the second after.
+    callSoon([&isRefused, handle = LoopHandle()] {
+      handle.callFromThread([] {});
+      callSoon([&isRefused, handle] {
+        try {
+          handle.callFromThread([] {});
+        } catch (const ReactorStopped&) {
+          isRefused = handle.isStopped();
+        }
+      });
+    });
+  });
+  CHECK(isRefused);
+}
+
 TEST_CASE(
     "a fiber that swallows every kill is given up at the end, and reported by name [LOOP-17]") {
   CHECK(inChild([] {
@@ -245,7 +262,7 @@ TEST_CASE(
             reported.push_back(report.context);
           };
           run(options, [] {
-            spawn({.name = "stubborn", .stackBytes = 0}, [] {
+            spawn({.name = "stubborn"}, [] {
               for (;;) {
                 try {
                   sleep(1h);
@@ -267,7 +284,7 @@ TEST_CASE("a shielded fiber that nothing can wake is given up and reported [LOOP
             reported.push_back(report.context);
           };
           run(options, [] {
-            spawn({.name = "stuck", .stackBytes = 0}, [] {
+            spawn({.name = "stuck"}, [] {
               const CancelShield shield;
               Event().wait();
             });
@@ -286,7 +303,7 @@ TEST_CASE("a shielded fiber that goes on for ever is given up and reported [LOOP
             reported.push_back(report.context);
           };
           run(options, [] {
-            spawn({.name = "busy", .stackBytes = 0}, [] {
+            spawn({.name = "busy"}, [] {
               const CancelShield shield;
               for (int i = 0; i < 2'000'000; ++i) sleep(1ms);
               ::_exit(2);

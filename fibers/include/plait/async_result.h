@@ -3,6 +3,7 @@
 
 #include <exception>
 #include <optional>
+#include <stdexcept>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -25,8 +26,10 @@ class AsyncResult final {
     value_.emplace(std::forward<Args>(args)...);
     event_.set();
   }
+  // Throws also: std::invalid_argument for a null one.
   void setException(std::exception_ptr error) {
     requireUnset();
+    if (!error) throw std::invalid_argument("AsyncResult::setException(nullptr)");
     error_ = std::move(error);
     event_.set();
   }

@@ -146,13 +146,25 @@ class Pool final : public Group {
     };
     return Group::spawn(
         // The slot first: copying the function may throw.
-        [slot = Slot(slots_), function = std::decay_t<F>(std::forward<F>(f))]() mutable {
-          return std::invoke(function);
-        },
+        [slot = Slot(slots_), function = std::decay_t<F>(std::forward<F>(f))]() mutable
+            -> std::invoke_result_t<std::decay_t<F>&> { return std::invoke(function); },
         at);
   }
 
   std::shared_ptr<Semaphore> slots_;  // shared with the greenlets, which outlive the pool
+};
+
+class TaskGroup;
+
+// How the first error in a TaskGroup leaves the function that was given to withTaskGroup().
+class TaskGroupFailed final : public Cancellation {
+ public:
+  explicit TaskGroupFailed(const TaskGroup& group) noexcept : group_(&group) {}
+  const char* reason() const noexcept override { return "a task of its group has failed"; }
+  bool isFrom(const TaskGroup& group) const noexcept { return group_ == &group; }
+
+ private:
+  const TaskGroup* group_;
 };
 
 // A scope for greenlets: none outlives it, so they may refer to the frame around it. The first
@@ -176,28 +188,56 @@ class TaskGroup final : private Group {
   // Kills all and waits for them, shielded; returns the first error, if nobody took it. May switch.
   std::exception_ptr end();
 
+  // While one lives, the first error of a greenlet strikes the fiber that made it with
+  // TaskGroupFailed.
+  class Body final {
+   public:
+    explicit Body(TaskGroup& group);
+    Body(const Body&) = delete;
+    Body& operator=(const Body&) = delete;
+    ~Body();
+
+   private:
+    friend class TaskGroup;
+    struct Blow final : detail::Strike {
+      explicit Blow(TaskGroup& g) : Strike(&raise), group(g) {}
+      [[noreturn]] static void raise(detail::Strike& strike);
+      TaskGroup& group;
+    };
+    TaskGroup& group_;
+    detail::Fiber& fiber_;
+    Blow blow_;
+  };
+
  private:
-  void onError(const AnyGreenlet& failed) noexcept override {
-    failed.fiber().markObserved();
-    killNewcomers(true);
-    requestKill();
-  }
+  void onError(const AnyGreenlet& failed) noexcept override;
+
+  Body* body_ = nullptr;
 };
 
-// Calls f(group) and joins the group. The first error, of f or of a greenlet, kills the others and
-// is thrown when all have ended; a kill of the caller kills them and is passed on. May switch.
+// Calls f(group) and joins the group. The first error, of f or of a greenlet, kills the others, f's
+// blocking call included, and is thrown when all have ended; a kill of the caller kills them and is
+// passed on. May switch.
 template <class F>
 auto withTaskGroup(F&& f) {
   TaskGroup group;
+  const auto call = [&] {
+    const TaskGroup::Body body(group);
+    return std::invoke(std::forward<F>(f), group);
+  };
   try {
     if constexpr (std::is_void_v<std::invoke_result_t<F, TaskGroup&>>) {
-      std::invoke(std::forward<F>(f), group);
+      call();
       group.join();
     } else {
-      auto result = std::invoke(std::forward<F>(f), group);
+      auto result = call();
       group.join();
       return result;
     }
+  } catch (const TaskGroupFailed& failed) {
+    const std::exception_ptr first = group.end();
+    if (failed.isFrom(group) && first) std::rethrow_exception(first);
+    throw;
   } catch (const Cancellation&) {
     group.end();
     throw;

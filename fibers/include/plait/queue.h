@@ -9,6 +9,7 @@
 #include <functional>
 #include <optional>
 #include <stdexcept>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -26,6 +27,10 @@ inline constexpr std::size_t kQueueCapacity = 1024;  // items, unless said other
 inline constexpr std::size_t kUnbounded = ~std::size_t{0};
 
 namespace detail {
+
+// A std::vector<bool> holds nothing that can be referred to.
+template <class T>
+using QueueSlots = std::conditional_t<std::is_same_v<T, bool>, std::deque<T>, std::vector<T>>;
 
 // The orders of items. Each: push, pop, front, empty, size.
 template <class T>
@@ -49,7 +54,7 @@ struct LifoOrder {
     return item;
   }
   const T& front() const { return items.back(); }
-  std::vector<T> items;
+  QueueSlots<T> items;
 };
 
 template <class T, class Before>
@@ -66,7 +71,7 @@ struct PriorityOrder {
   }
   const T& front() const { return items.front(); }
   static bool after(const T& a, const T& b) { return Before()(b, a); }
-  std::vector<T> items;
+  QueueSlots<T> items;
 };
 
 enum class QueueAnswer : bool { refused, done };  // refused: the queue was closed

@@ -39,7 +39,9 @@ class TeamMember final {
 
 // Calls main on `count` loops, one on this thread and the others on threads of their own, and
 // returns when all have ended. All loops exist before the first main begins. If a main throws, the
-// others are asked to stop and then killed, and the first error is thrown. Blocks the thread.
+// others are asked to stop and then killed, and the first error is thrown. Each loop of the team
+// can be reached by the others, through stop() if nothing else, so none ends with a DeadlockError.
+// Blocks the thread.
 // Throws: what a main throws; std::logic_error inside a run.
 void runThreads(std::size_t count, std::function<void(TeamMember&)> main,
                 const RunOptions& options = RunOptions());

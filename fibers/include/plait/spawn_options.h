@@ -7,7 +7,7 @@
 namespace plait {
 
 struct SpawnOptions {
-  std::string name;            // empty: "greenlet-N"
+  std::string name = {};       // empty: "greenlet-N"
   std::size_t stackBytes = 0;  // 0: the run's default (256 KiB); at least 64 KiB; pages are lazy
 };
 

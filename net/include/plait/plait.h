@@ -15,6 +15,7 @@
 #include "plait/greenlet.h"
 #include "plait/greenlet_exit.h"
 #include "plait/group.h"
+#include "plait/imap.h"
 #include "plait/kernel_info.h"
 #include "plait/loop_handle.h"
 #include "plait/memory_stream.h"

@@ -53,6 +53,9 @@ class Strike : public WaitNode {
   explicit Strike(Throw onRaise) noexcept : raise_(onRaise) {}
   void raise() { raise_(*this); }
 
+  // The scope that may be struck begins here, on the running fiber.
+  void beginScope(const class Fiber& running) noexcept;
+
   // How deep the fiber was in shields and unwinding when the strike's scope began: it strikes only
   // where the fiber is not deeper.
   unsigned shieldDepth = 0;

@@ -39,6 +39,7 @@ class WaiterCore {
     return (*static_cast<F*>(onCancel))();
   }
 
+  bool isOpen() const noexcept { return state_ == State::idle || state_ == State::parked; }
   bool wakeCore() noexcept;  // false if it has left or was woken already
   void parkCore(bool carriesValue, void* context, OnCancel (*onCancel)(void*));
 
@@ -62,7 +63,7 @@ class Waiter final : public WaiterCore {
 
   // False, and `value` untouched, if the waiter has left or was woken already.
   bool wake(T&& value) {
-    if (!canWake()) return false;
+    if (!isOpen()) return false;
     value_.emplace(std::move(value));
     return wakeCore();
   }
@@ -75,8 +76,6 @@ class Waiter final : public WaiterCore {
   }
 
  private:
-  bool canWake() const noexcept { return !value_.has_value(); }
-
   std::optional<T> value_;
 };
 

@@ -33,6 +33,9 @@ class Inbox final {
   void wake() noexcept;
 
   std::atomic<int> handles{0};
+  // The run is over but for what is on its way: calls from other threads are refused, while Tasks
+  // of the loop's own (a pool's answers) still come in.
+  std::atomic<bool> refusesCalls{false};
 
  private:
   std::atomic<Task*> head_{nullptr};

@@ -11,6 +11,7 @@
 
 #include "plait/detail/inbox.h"
 #include "plait/detail/kernel.h"
+#include "plait/detail/process.h"
 #include "plait/detail/task.h"
 #include "plait/detail/timer_wheel.h"
 #include "plait/detail/unique_function.h"
@@ -93,7 +94,8 @@ class Loop final {
   // In a forked child: drops the parent's kernel and inbox and takes new ones. Of the timers only
   // those between the two addresses stay armed: the surviving fiber's own, on its stack.
   void restartAfterFork(std::unique_ptr<Kernel> kernel, const void* from, const void* to);
-  unsigned forkGeneration() const noexcept { return forkGeneration_; }
+  // This process is a forked child, and the loop is its parent's.
+  bool isForked() const noexcept { return forkGeneration_ != process::forkGeneration(); }
 
  private:
   static constexpr std::size_t kTasksPerClock = 64;
