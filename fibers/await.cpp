@@ -14,6 +14,10 @@ Kernel& kernelNow(const char* what) { return Loop::require(what).kernel(); }
 
 std::int32_t await(Op& op, const char* what) {
   checkpoint();
+  return awaitNow(op, what);
+}
+
+std::int32_t awaitNow(Op& op, const char* what) {
   Fiber& self = *Fiber::currentOrNull();
   self.requireMayPark(what);
   Kernel& kernel = Scheduler::current()->loop().kernel();

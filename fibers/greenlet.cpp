@@ -31,11 +31,10 @@ void refuseSelf(const Fiber& fiber) {
 }  // namespace
 
 void Fiber::join() {
-  if (isFinished()) {
-    if (currentOrNull() != nullptr) checkpoint();
-    return;
-  }
+  if (isFinished() && currentOrNull() == nullptr) return;
   checkpoint();
+  // Whoever gives way at the checkpoint may come back to a fiber that has ended.
+  if (isFinished()) return;
   refuseSelf(*this);
   Joiner joiner(*this);
   addDone(joiner);
@@ -51,6 +50,7 @@ bool Fiber::join(Duration timeout) {
     return true;
   }
   checkpoint();
+  if (isFinished()) return true;
   refuseSelf(*this);
   Joiner joiner(*this);
   addDone(joiner);

@@ -22,10 +22,8 @@ Descriptor::~Descriptor() {
 }
 
 std::int32_t Descriptor::await(Op& op, const char* what) {
-  if (!isOpen()) {
-    checkpoint();
-    return -EBADF;
-  }
+  checkpoint();
+  if (!isOpen()) return -EBADF;
   op.descriptor = number_;
   struct User {
     explicit User(Descriptor& d) : descriptor(d) { descriptor.enter(); }
@@ -34,7 +32,9 @@ std::int32_t Descriptor::await(Op& op, const char* what) {
   };
   const User user(*this);
   for (;;) {
-    const std::int32_t result = detail::await(op, what);
+    // Nobody else runs between the look at closing_ and the submission: a close() cancels what it
+    // finds in flight, and would wait for what comes after.
+    const std::int32_t result = awaitNow(op, what);
     if (result != -ECANCELED) return result;
     if (closing_) return -EBADF;
     // A cancel by descriptor means the file: a duplicate of this one was closed. It is not our end.

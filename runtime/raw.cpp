@@ -5,8 +5,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
+
+#include "plait/detail/sanitizer.h"
 
 namespace plait::detail::raw {
 namespace {
@@ -70,8 +73,21 @@ long write(int descriptor, const void* from, std::size_t bytes) noexcept {
   return systemCall(__NR_write, descriptor, pointer(from), static_cast<long>(bytes));
 }
 
+Duration onePiece(Duration wait) noexcept {
+#ifdef PLAIT_TSAN
+  constexpr Duration kPiece = std::chrono::milliseconds(20);
+  ::usleep(0);
+  return std::min(wait, kPiece);
+#else
+  return wait;
+#endif
+}
+
 void futexWait(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
                TimePoint deadline) noexcept {
+  if constexpr (kSanitized) {
+    deadline = std::min(deadline, after(monotonicNow(), onePiece(kForever)));
+  }
   // The non-private form: a private wait and a non-private wake would not find each other.
   if (deadline == kNever) {
     systemCall(__NR_futex, pointer(&word), FUTEX_WAIT_BITSET, expected, 0, 0,

@@ -234,6 +234,7 @@ long Ring::enter(bool wait, Duration timeout) noexcept {
   __kernel_timespec time{};
   io_uring_getevents_arg argument{};
   argument.sigmask_sz = _NSIG / 8;
+  if (wait) timeout = raw::onePiece(timeout);
   if (wait && timeout != kForever) {
     time.tv_sec = timeout.count() / 1'000'000'000;
     time.tv_nsec = timeout.count() % 1'000'000'000;

@@ -9,7 +9,10 @@
 #include <new>
 #include <string>
 
+#include <doctest/doctest.h>
+
 #include "child_process.h"
+#include "plait/detail/sanitizer.h"
 #include "plait/error.h"
 
 namespace plait::test {
@@ -26,6 +29,16 @@ inline int forkHere(const std::function<int()>& f) {
     status = 99;
   }
   ::_exit(status);
+}
+
+// ThreadSanitizer supports no threads in the child of a process that has threads.
+inline bool childMayHaveThreads() {
+#ifdef PLAIT_TSAN
+  MESSAGE("left out: threads in a forked child, which ThreadSanitizer does not support");
+  return false;
+#else
+  return true;
+#endif
 }
 
 inline bool isAboutFork(const std::function<void()>& f) {

@@ -246,3 +246,16 @@ FIBER_TEST_ON("sim", "joinAll asked to raise throws the error that came first in
   CHECK(all[3].get() == 3);
   CHECK_THROWS_WITH(all[0].get(), "late");
 }
+
+// A call that may switch gives way once the fiber has had its share: the others run in it then.
+FIBER_TEST("a greenlet that ends while its joiner gives way is joined all the same [LOOP-3]") {
+  Event set;
+  set.set();
+  for (const Duration timeout : {kForever, Duration(1h)}) {
+    for (int calls = 0; calls < 300; ++calls) {
+      auto greenlet = spawn([] {});
+      for (int i = 0; i < calls && !greenlet.isReady(); ++i) set.wait();
+      CHECK(greenlet.join(timeout));
+    }
+  }
+}

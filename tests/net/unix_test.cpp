@@ -15,6 +15,7 @@
 
 #include "net_support.h"
 #include "plait/error.h"
+#include "plait/event.h"
 #include "plait/tcp.h"
 #include "plait/timeout.h"
 
@@ -426,6 +427,22 @@ FIBER_TEST_ON("uring", "receiving descriptors counts as the one reader [IO-13]")
   one.writeAll("for the first");
 
   CHECK(reader.get() == "for the first");
+}
+
+FIBER_TEST("close() ends a read that gives way before it begins [IO-15]") {
+  Event set;
+  set.set();
+  for (int calls = 100; calls < 150; ++calls) {
+    auto [one, other] = net::socketPair();
+    auto reader = spawn([&other, &set, calls] {
+      for (int i = 0; i < calls; ++i) set.wait();
+      readPiece(other);
+    });
+    auto closer = spawn([&other] { other.close(); });
+
+    CHECK(withTimeout(2s, [&closer] { return closer.join(kForever); }, false));
+    CHECK_THROWS_AS(reader.get(), ConnectionClosed);
+  }
 }
 
 FIBER_TEST_ON("uring", "close() wakes who waits for descriptors [IO-15]") {

@@ -14,6 +14,8 @@ namespace plait::detail {
 // names the wait in reports; static. May switch. Throws: what strikes the fiber, before the op is
 // submitted or after it was cancelled.
 std::int32_t await(Op& op, const char* what);
+// The same without the checkpoint before it: nobody else runs between the call and the submission.
+std::int32_t awaitNow(Op& op, const char* what);
 
 // The current loop's answer to an op that never waits. Throws: std::logic_error off a loop.
 std::int32_t callKernel(Op& op);

@@ -25,6 +25,10 @@ void futexWait(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
                TimePoint deadline = kNever) noexcept;
 void futexWake(const std::atomic<std::uint32_t>& word, int count) noexcept;
 
+// How much of a wait may be slept in one piece: all, but under ThreadSanitizer, which keeps signals
+// back until the thread calls a function that it knows.
+Duration onePiece(Duration wait) noexcept;
+
 TimePoint monotonicNow() noexcept;
 int threadId() noexcept;
 void yieldThread() noexcept;
