@@ -26,11 +26,6 @@ namespace {
 constexpr std::size_t kColors = 24;
 constexpr std::size_t kCacheLine = 64;
 
-using boost::context::detail::fcontext_t;
-using boost::context::detail::jump_fcontext;
-using boost::context::detail::make_fcontext;
-using boost::context::detail::transfer_t;
-
 #ifdef PLAIT_TSAN
 // A TSan fiber cannot be destroyed while it runs: whoever is switched to does it.
 constinit thread_local void* endedFiber = nullptr;
@@ -40,15 +35,6 @@ void destroyEnded() noexcept {
 #ifdef PLAIT_TSAN
   if (endedFiber != nullptr) __tsan_destroy_fiber(std::exchange(endedFiber, nullptr));
 #endif
-}
-
-void firstFrame(transfer_t transfer) noexcept {
-#ifdef PLAIT_ASAN
-  __sanitizer_finish_switch_fiber(nullptr, nullptr, nullptr);
-#endif
-  if (transfer.data != nullptr) static_cast<Context*>(transfer.data)->suspended = transfer.fctx;
-  destroyEnded();
-  runFiberStack();
 }
 
 }  // namespace
@@ -70,11 +56,25 @@ void arriveAnnounced([[maybe_unused]] Context& at) noexcept {
   destroyEnded();
 }
 
-void prepare(Context& context, const Stack& stack) {
+void arriveFirstAnnounced() noexcept {
+#ifdef PLAIT_ASAN
+  __sanitizer_finish_switch_fiber(nullptr, nullptr, nullptr);
+#endif
+  destroyEnded();
+}
+
+void announceEnd([[maybe_unused]] Context& from) noexcept {
+#ifdef PLAIT_TSAN
+  endedFiber = from.fiber;
+#endif
+}
+
+void prepare(Context& context, const Stack& stack, void (*entry)(Transfer) noexcept) {
   // The tops of all stacks have the same low address bits, and would share a few sets of every
   // cache: the first frames are spread over a part of the top page.
   const std::size_t color = stack.index % kColors * kCacheLine;
-  context.suspended = make_fcontext(stack.top() - color, stack.bytes - color, &firstFrame);
+  context.suspended =
+      boost::context::detail::make_fcontext(stack.top() - color, stack.bytes - color, entry);
 #ifdef PLAIT_ASAN
   context.bottom = stack.bottom;
   context.bytes = stack.bytes;
@@ -82,15 +82,6 @@ void prepare(Context& context, const Stack& stack) {
 #ifdef PLAIT_TSAN
   if (context.fiber == nullptr) context.fiber = __tsan_create_fiber(0);
 #endif
-}
-
-void leaveContext([[maybe_unused]] Context& from, Context& to) noexcept {
-#ifdef PLAIT_TSAN
-  endedFiber = from.fiber;
-#endif
-  if constexpr (kSanitized) announceSwitch(nullptr, to);
-  jump_fcontext(to.suspended, nullptr);
-  __builtin_unreachable();
 }
 
 void resetFloatingPoint() noexcept {

@@ -23,17 +23,18 @@ struct Context {
 #endif
 };
 
-// The first switch to `context` calls runFiberStack() on `stack`.
-void prepare(Context& context, const Stack& stack);
+using Transfer = boost::context::detail::transfer_t;
 
-// What every stack runs; the scheduler's.
-[[noreturn]] void runFiberStack() noexcept;
+// The first switch to `context` calls `entry` on `stack`. It begins with arriveFirst(), and never
+// returns.
+void prepare(Context& context, const Stack& stack, void (*entry)(Transfer) noexcept);
+inline void arriveFirst(Transfer transfer) noexcept;
 
 // Suspends the running code into `from` and resumes `to`; returns when somebody resumes `from`.
 inline void switchContext(Context& from, Context& to) noexcept;
 
 // Leaves the running stack for good. `from` may be destroyed before `to` runs on.
-[[noreturn]] void leaveContext(Context& from, Context& to) noexcept;
+[[noreturn]] inline void leaveContext(Context& from, Context& to) noexcept;
 
 // The default rounding and exception mask: a new stack inherits those of whoever made it.
 void resetFloatingPoint() noexcept;
@@ -45,14 +46,55 @@ void adoptThreadStack(Context& context) noexcept;
 // What sanitizers want to know before a switch; `from` is null if that stack has no future.
 void announceSwitch(Context* from, Context& to) noexcept;
 void arriveAnnounced(Context& at) noexcept;
+void arriveFirstAnnounced() noexcept;
+void announceEnd(Context& from) noexcept;
+
+// jump_fcontext(), entered by a jump as it is left by one. A call would push a prediction of where
+// it returns to, which nobody takes, and every return after the switch, up to the user's, would be
+// predicted wrong: a yield then costs 18 ns in place of 9.6.
+#if defined(__x86_64__) && !defined(__AVX512F__)
+[[gnu::always_inline]] inline Transfer jumpTo(void* to, void* data) noexcept {
+  Transfer transfer;
+  asm volatile(
+      "leaq -128(%%rsp), %%rsp\n\t"  // the red zone is the compiler's
+      "leaq 1f(%%rip), %%rax\n\t"
+      "pushq %%rax\n\t"
+      "jmp *jump_fcontext@GOTPCREL(%%rip)\n"
+      "1:\n\t"
+      "leaq 128(%%rsp), %%rsp"
+      : "=a"(transfer.fctx), "=d"(transfer.data), "+D"(to), "+S"(data)
+      :
+      : "rcx", "r8", "r9", "r10", "r11", "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4",
+        "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14",
+        "xmm15", "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)");
+  return transfer;
+}
+#else
+inline Transfer jumpTo(void* to, void* data) noexcept {
+  return boost::context::detail::jump_fcontext(to, data);
+}
+#endif
 
 inline void switchContext(Context& from, Context& to) noexcept {
-  namespace boost_context = boost::context::detail;
   if constexpr (kSanitized) announceSwitch(&from, to);
-  const boost_context::transfer_t transfer = boost_context::jump_fcontext(to.suspended, &from);
+  const Transfer transfer = jumpTo(to.suspended, &from);
   // The one who switched here says where to store it; one that has ended says nothing.
   if (transfer.data != nullptr) static_cast<Context*>(transfer.data)->suspended = transfer.fctx;
   if constexpr (kSanitized) arriveAnnounced(from);
+}
+
+inline void arriveFirst(Transfer transfer) noexcept {
+  if constexpr (kSanitized) arriveFirstAnnounced();
+  if (transfer.data != nullptr) static_cast<Context*>(transfer.data)->suspended = transfer.fctx;
+}
+
+[[gnu::always_inline]] inline void leaveContext(Context& from, Context& to) noexcept {
+  if constexpr (kSanitized) {
+    announceEnd(from);
+    announceSwitch(nullptr, to);
+  }
+  jumpTo(to.suspended, nullptr);
+  __builtin_unreachable();
 }
 
 }  // namespace plait::detail

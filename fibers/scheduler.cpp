@@ -79,9 +79,22 @@ void Scheduler::drive() {
   loadState(outside);
 }
 
+[[gnu::always_inline]] inline void Scheduler::leave() noexcept {
+  Fiber* next = std::exchange(afterThis_, nullptr);
+  while (!FiberMachine::of(*next).isPrepared() && !prepareToRun(*next)) next = &chooseNext();
+  Context last = FiberMachine::of(*currentFiber).context;
+  // Free for a later fiber; nobody touches it before this one has left it.
+  keepOrRelease(FiberMachine::of(*currentFiber).stack);
+  letGo(*currentFiber);
+  begin(*next);
+  leaveContext(last, FiberMachine::of(*next).context);
+}
+
 // Every stack begins here: the dispatcher's, and every fiber's. When a fiber has ended and the next
-// one has not begun, that one takes over the stack as it is, without a switch.
-void runFiberStack() noexcept {
+// one has not begun, that one takes over the stack as it is, without a switch. All that never
+// returns is inlined: a return that is predicted and never comes spoils those of the next fiber.
+void Scheduler::runStack(Transfer transfer) noexcept {
+  arriveFirst(transfer);
   Scheduler& scheduler = *currentFiber->scheduler_;
   do {
     resetFloatingPoint();
@@ -123,17 +136,6 @@ bool Scheduler::handOverStack() noexcept {
   letGo(ended);
   begin(next);
   return true;
-}
-
-void Scheduler::leave() noexcept {
-  Fiber* next = std::exchange(afterThis_, nullptr);
-  while (!FiberMachine::of(*next).isPrepared() && !prepareToRun(*next)) next = &chooseNext();
-  Context last = FiberMachine::of(*currentFiber).context;
-  // Free for a later fiber; nobody touches it before this one has left it.
-  keepOrRelease(FiberMachine::of(*currentFiber).stack);
-  letGo(*currentFiber);
-  begin(*next);
-  leaveContext(last, FiberMachine::of(*next).context);
 }
 
 // The scheduler's own reference to a fiber that has ended. If it is the last one, a value that is
@@ -181,7 +183,7 @@ void Scheduler::giveStack(Fiber& fiber) {
     machine.stack = stacks_.allocate(wanted, fiber);
     if (!reportedUnguarded_ && stacks_.statistics().unguarded > 0) reportUnguarded();
   }
-  prepare(machine.context, machine.stack);
+  prepare(machine.context, machine.stack, &Scheduler::runStack);
 }
 
 bool Scheduler::prepareToRun(Fiber& fiber) noexcept {

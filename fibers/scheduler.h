@@ -117,7 +117,6 @@ class Scheduler final : public LoopOwner {
 
  private:
   friend class Fiber;
-  friend void runFiberStack() noexcept;
   static constexpr int kBudget = 128;
   static constexpr Duration kTrimEvery = std::chrono::milliseconds(100);
   static constexpr std::uint32_t kStrikesMax = 1000;
@@ -133,6 +132,7 @@ class Scheduler final : public LoopOwner {
   void switchToNew() noexcept;
   void dispatch() noexcept;
   bool handOverStack() noexcept;
+  [[noreturn]] static void runStack(Transfer transfer) noexcept;
   [[noreturn]] void leave() noexcept;
   void begin(Fiber& next) noexcept;
   void letGo(Fiber& ended) noexcept;
@@ -181,16 +181,23 @@ class Scheduler final : public LoopOwner {
 
 // --- the hot path, inline ---
 
+// Pointers are read before anything is stored: for the compiler the two might be the same memory.
 inline void Scheduler::saveState(FiberMachine& machine) noexcept {
-  machine.exceptions.caught = exceptions_->caught;
-  machine.exceptions.uncaught = exceptions_->uncaught;
-  machine.exceptions.errorNumber = *errorNumber_;
+  const ExceptionState* const exceptions = exceptions_;
+  const int number = *errorNumber_;
+  const unsigned uncaught = exceptions->uncaught;
+  machine.exceptions.caught = exceptions->caught;
+  machine.exceptions.uncaught = uncaught;
+  machine.exceptions.errorNumber = number;
 }
 
 inline void Scheduler::loadState(const FiberMachine& machine) noexcept {
-  exceptions_->caught = machine.exceptions.caught;
-  exceptions_->uncaught = machine.exceptions.uncaught;
-  *errorNumber_ = machine.exceptions.errorNumber;
+  ExceptionState* const exceptions = exceptions_;
+  int* const number = errorNumber_;
+  const ExceptionState state = machine.exceptions;
+  exceptions->caught = state.caught;
+  exceptions->uncaught = state.uncaught;
+  *number = state.errorNumber;
 }
 
 inline void Scheduler::makeReady(Fiber& fiber) noexcept {

@@ -107,7 +107,7 @@ void Loop::callSoon(UniqueFunction<void()> function, std::source_location at) {
 }
 
 bool Loop::step() {
-  if (remaining_ > 0) {
+  if (turnLast_ != nullptr) {
     Task& task = *ready_.front();
     takeNext();
     task.run(task);
@@ -115,9 +115,8 @@ bool Loop::step() {
   }
   if (!timersFired_) {
     timersFired_ = true;
-    if (sinceClock_ >= kTasksPerClock || ready_.size() == 0 || kernel_->hasWork()) {
-      clock_ = kernel_->now();
-      sinceClock_ = 0;
+    if (tasks_ - tasksAtClock_ >= kTasksPerClock || ready_.isEmpty() || kernel_->hasWork()) {
+      readClock();
     }
     wheel_.expire(clock_);
   }
@@ -132,7 +131,7 @@ bool Loop::step() {
 
 void Loop::endTurn() {
   inbox_->moveTo(ready_);
-  if (ready_.size() > 0) {
+  if (!ready_.isEmpty()) {
     if (kernel_->hasWork()) kernel_->turn(TimePoint::min());
   } else {
     waitForWork();
@@ -145,7 +144,7 @@ void Loop::waitForWork() {
   if (owner_ != nullptr) {
     if (nothingLeft() && owner_->onNothingLeft()) return;
     owner_->onIdle();
-    if (ready_.size() > 0) return;
+    if (!ready_.isEmpty()) return;
   }
   kernel_->announceSleep();
   kernel_->turn(inbox_->hasMail() ? TimePoint::min() : wheel_.next());
@@ -156,34 +155,16 @@ bool Loop::nothingLeft() const noexcept {
          inbox_->handles.load(std::memory_order_acquire) == 0 && !inbox_->hasMail();
 }
 
-void Loop::beginTurn() noexcept {
-  ++turns_;
-  remaining_ = ready_.size();
-  timersFired_ = false;
-  tasks_ += remaining_;
-  sinceClock_ += remaining_;
-  readyMax_ = std::max(readyMax_, remaining_);
-}
-
-bool Loop::beginTurnQuickly() noexcept {
-  // `timersFired_` here means that the driver itself is parked between two timers of this turn.
-  if (ready_.size() == 0 || timersFired_ || stopped_ || kernel_->hasWork() || inbox_->hasMail()) {
-    return false;
-  }
-  if (sinceClock_ >= kTasksPerClock) {
-    clock_ = kernel_->now();
-    sinceClock_ = 0;
-  }
-  if (wheel_.bound() <= clock_) return false;
-  beginTurn();
-  return true;
+void Loop::readClock() noexcept {
+  clock_ = kernel_->now();
+  tasksAtClock_ = tasks_;
 }
 
 LoopStatistics Loop::statistics() const noexcept {
   LoopStatistics result;
   result.turns = turns_;
   result.tasks = tasks_;
-  result.readyMax = readyMax_;
+  result.readyMax = std::max(readyMax_, tasks_ - tasksAtTurn_);
   result.enters = kernel_->counters().enters;
   result.submitted = kernel_->counters().submitted;
   result.completed = kernel_->counters().completed;
@@ -193,7 +174,8 @@ LoopStatistics Loop::statistics() const noexcept {
   return result;
 }
 
-void Loop::restartAfterFork(std::unique_ptr<Kernel> kernel, const void* from, const void* to) {
+void Loop::restartAfterFork(std::unique_ptr<Kernel> kernel,
+                            const std::function<bool(const Timer&)>& survives) {
   registry::remove(*inbox_);
   inbox_->abandon();
   kernel_->abandonAfterFork();
@@ -202,12 +184,12 @@ void Loop::restartAfterFork(std::unique_ptr<Kernel> kernel, const void* from, co
   new (&ready_) TaskQueue();
   TimerLink kept;
   while (Timer* timer = wheel_.popAny()) {
-    if (timer >= from && timer < to) wheel_.keep(*timer, kept);
+    if (survives(*timer)) wheel_.keep(*timer, kept);
   }
   wheel_.armAll(kept);
   inbox_ = std::make_shared<Inbox>(*kernel_);
   registry::add(inbox_);
-  remaining_ = 0;
+  turnLast_ = nullptr;
   timersFired_ = false;
   external_ = 0;
   forkGeneration_ = process::forkGeneration();

@@ -27,8 +27,6 @@ class AnyGreenlet;
 
 namespace plait::detail {
 
-[[noreturn]] void runFiberStack() noexcept;
-
 enum class LinkWhen : std::uint8_t { always, value, exception };
 
 class Scheduler;
@@ -160,7 +158,6 @@ class Fiber : public Task {
  private:
   friend class Scheduler;
   friend class WaiterCore;
-  friend void runFiberStack() noexcept;
   friend struct FiberMachine;
 
   void destroy() noexcept;

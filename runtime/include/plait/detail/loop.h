@@ -5,7 +5,9 @@
 // stack that drives may park in the middle of a Task and another one go on (fibers/scheduler).
 #pragma once
 
+#include <algorithm>
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <source_location>
 
@@ -60,12 +62,12 @@ class Loop final {
   // The next Task if the caller may run it itself, in place of the driver; null if a driver must
   // look at the turn's end first. takeNext() removes it.
   Task* peekNext() noexcept {
-    if (remaining_ == 0 && !beginTurnQuickly()) return nullptr;
+    if (turnLast_ == nullptr && !beginTurnQuickly()) return nullptr;
     return ready_.front();
   }
   void takeNext() noexcept {
-    --remaining_;
-    ready_.pop();
+    ++tasks_;
+    if (&ready_.pop() == turnLast_) turnLast_ = nullptr;
   }
 
   void arm(Timer& timer, Duration wait) noexcept { wheel_.arm(timer, after(kernel_->now(), wait)); }
@@ -76,7 +78,7 @@ class Loop final {
   Kernel& kernel() noexcept { return *kernel_; }
   const std::shared_ptr<Inbox>& inbox() const noexcept { return inbox_; }
   ErrorSink& errorSink() noexcept { return errorSink_; }
-  bool hasReady() const noexcept { return ready_.size() > 0; }
+  bool hasReady() const noexcept { return !ready_.isEmpty(); }
   LoopStatistics statistics() const noexcept;
 
   void setOwner(LoopOwner* owner) noexcept { owner_ = owner; }
@@ -92,8 +94,9 @@ class Loop final {
   const std::source_location* callbackPlace = nullptr;
 
   // In a forked child: drops the parent's kernel and inbox and takes new ones. Of the timers only
-  // those between the two addresses stay armed: the surviving fiber's own, on its stack.
-  void restartAfterFork(std::unique_ptr<Kernel> kernel, const void* from, const void* to);
+  // those that `survives` knows stay armed: the surviving fiber's own, on its stack.
+  void restartAfterFork(std::unique_ptr<Kernel> kernel,
+                        const std::function<bool(const Timer&)>& survives);
   // This process is a forked child, and the loop is its parent's.
   bool isForked() const noexcept { return forkGeneration_ != process::forkGeneration(); }
 
@@ -101,14 +104,14 @@ class Loop final {
   static constexpr std::size_t kTasksPerClock = 64;
 
   bool beginTurnQuickly() noexcept;
+  void readClock() noexcept;
   void endTurn();
   void waitForWork();
   void beginTurn() noexcept;
   bool nothingLeft() const noexcept;
 
   TaskQueue ready_;
-  std::size_t remaining_ = 0;  // of this turn's batch
-  std::size_t sinceClock_ = 0;
+  Task* turnLast_ = nullptr;  // of this turn's batch; null once that is used up
   bool timersFired_ = false;  // of this turn
   bool stopped_ = false;
   TimePoint clock_;
@@ -122,8 +125,33 @@ class Loop final {
   ErrorSink errorSink_;
   std::uint64_t turns_ = 0;
   std::uint64_t tasks_ = 0;
-  std::size_t readyMax_ = 0;
+  std::uint64_t tasksAtTurn_ = 0;   // as they were when this turn began
+  std::uint64_t tasksAtClock_ = 0;  // and when the clock was read
+  std::uint64_t readyMax_ = 0;      // in one of the turns before this one
 };
+
+// --- the hot path, inline ---
+
+inline void Loop::beginTurn() noexcept {
+  ++turns_;
+  turnLast_ = ready_.back();
+  timersFired_ = false;
+  readyMax_ = std::max(readyMax_, tasks_ - tasksAtTurn_);
+  tasksAtTurn_ = tasks_;
+}
+
+// A turn between two of fibers that only switch: nothing has come from outside and no timer is due.
+inline bool Loop::beginTurnQuickly() noexcept {
+  // `timersFired_` here means that the driver itself is parked between two timers of this turn.
+  if (ready_.isEmpty() || timersFired_ || stopped_ || kernel_->hasWork() || inbox_->hasMail()) {
+    return false;
+  }
+  if (tasks_ - tasksAtClock_ >= kTasksPerClock) [[unlikely]]
+    readClock();
+  if (wheel_.bound() <= clock_) return false;
+  beginTurn();
+  return true;
+}
 
 // A callback as a Task; it deletes itself after its run. Errors go to the sink.
 void enqueueCallback(Loop& loop, UniqueFunction<void()> function, std::source_location at);

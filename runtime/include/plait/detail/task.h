@@ -2,8 +2,6 @@
 // resume are all Tasks in one FIFO, so callbacks and fibers have one order.
 #pragma once
 
-#include <cstddef>
-
 #include "plait/detail/assert.h"
 
 namespace plait::detail {
@@ -27,24 +25,22 @@ class TaskQueue final {
     task.next = nullptr;
     *(tail_ == nullptr ? &head_ : &tail_->next) = &task;
     tail_ = &task;
-    ++size_;
   }
 
   Task& pop() noexcept {
     Task& task = *head_;
     head_ = task.next;
     if (head_ == nullptr) tail_ = nullptr;
-    --size_;
     return task;
   }
 
   Task* front() const noexcept { return head_; }
-  std::size_t size() const noexcept { return size_; }
+  Task* back() const noexcept { return tail_; }
+  bool isEmpty() const noexcept { return head_ == nullptr; }
 
  private:
   Task* head_ = nullptr;
   Task* tail_ = nullptr;
-  std::size_t size_ = 0;
 };
 
 }  // namespace plait::detail
