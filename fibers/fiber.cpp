@@ -207,7 +207,8 @@ bool Fiber::isHandlingKill() const noexcept {
 }
 
 void Fiber::countDropped() noexcept {
-  if (scheduler_ != nullptr) scheduler_->countDroppedHandle();
+  // A fiber that was abandoned or forgotten outlives its scheduler.
+  if (scheduler_ != nullptr && scheduler_ == Scheduler::current()) scheduler_->countDroppedHandle();
 }
 
 Strike* Fiber::nextStrike() const noexcept {

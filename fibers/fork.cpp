@@ -7,6 +7,10 @@
 #include "plait/detail/process.h"
 #include "scheduler.h"
 
+#ifdef PLAIT_ASAN
+#include <sanitizer/asan_interface.h>
+#endif
+
 namespace plait {
 namespace {
 
@@ -14,6 +18,19 @@ namespace {
 [[maybe_unused]] const int kRegistered = ::pthread_atfork(nullptr, nullptr, [] {
   if (detail::currentFiber != nullptr) detail::currentFiber->markPending();
 });
+
+// Whether a local of the running fiber is there.
+bool isOnStack(const detail::Stack& stack, const void* place) noexcept {
+#ifdef PLAIT_ASAN
+  // Looking for uses after return, it keeps the locals of a frame elsewhere.
+  void* const elsewhere = __asan_get_current_fake_stack();
+  if (elsewhere != nullptr &&
+      __asan_addr_is_in_fake_stack(elsewhere, const_cast<void*>(place), nullptr, nullptr)) {
+    return true;
+  }
+#endif
+  return place >= stack.bottom && place < stack.top();
+}
 
 }  // namespace
 
@@ -30,7 +47,6 @@ namespace detail {
 
 void Scheduler::forgetOthersAfterFork() {
   Fiber& self = *Fiber::currentOrNull();
-  const Stack& stack = FiberMachine::of(self).stack;
   std::unique_ptr<Kernel> kernel = makeKernel();
   // The forgotten leave every queue, or what this fiber puts there would go to one that never runs.
   // A wait that is not on this thread alone sees that this is a child, and is left as it is.
@@ -40,7 +56,9 @@ void Scheduler::forgetOthersAfterFork() {
     if (waiter.state_ == WaiterCore::State::parked) waiter.onCancel_(waiter.context_);
     waiter.state_ = WaiterCore::State::left;
   });
-  loop_.restartAfterFork(std::move(kernel), stack.bottom, stack.top());
+  loop_.restartAfterFork(std::move(kernel), [&self](const Timer& timer) {
+    return isOnStack(FiberMachine::of(self).stack, &timer);
+  });
   // What the other fibers own stays as it is in memory, as after any fork: nobody runs its
   // destructors.
   stacks_.abandon();

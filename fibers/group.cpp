@@ -96,8 +96,11 @@ std::vector<AnyGreenlet> Group::greenlets() const {
 }
 
 std::size_t Pool::waitAvailable(Duration timeout) {
-  if (slots_->acquire(timeout)) slots_->release();
-  return slots_->available();
+  if (!slots_->acquire(timeout)) return 0;
+  // Looked at before release() hands the slot to the next who waits.
+  const std::size_t free = slots_->available() + 1;
+  slots_->release();
+  return free;
 }
 
 TaskGroup::TaskGroup() { collectErrors(true); }

@@ -205,6 +205,8 @@ void RecursiveMutex::unlock() {
 bool Condition::wait(Mutex& mutex, Duration timeout) {
   detail::checkpoint();
   if (!mutex.isMine()) throw std::logic_error("Condition::wait: the caller must hold the mutex");
+  // Before the mutex is given up: to take it back may mean to park too.
+  detail::Fiber::currentOrNull()->requireMayPark("Condition::wait");
   struct Relock {
     Mutex& mutex;
     ~Relock() {

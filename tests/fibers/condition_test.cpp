@@ -43,6 +43,7 @@ FIBER_TEST("waiting for a Condition without the mutex throws [LOCK-7]") {
   Condition condition;
 
   CHECK_THROWS_AS(condition.wait(mutex), std::logic_error);
+  CHECK_FALSE(mutex.isLocked());
 }
 
 FIBER_TEST("notifyOne wakes the first waiter only, notifyAll all of them in order [LOCK-7]") {

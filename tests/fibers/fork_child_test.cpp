@@ -127,6 +127,39 @@ FIBER_TEST("the other fibers, timers and callbacks never run in the child [THREA
   while (timer.isActive()) sleep(1ms);
 }
 
+FIBER_TEST("timers on the stacks of the other fibers are gone in the child [THREAD-12]") {
+  const Shared strangers;
+  const pid_t parent = ::getpid();
+  std::vector<AnyGreenlet> all;
+  const auto spawnSleepers = [&] {
+    for (int i = 0; i < 4; ++i) {
+      all.push_back(spawn([&] {
+        sleep(2ms);
+        if (::getpid() != parent) ++*strangers.value;
+      }));
+    }
+  };
+  int result = -1;
+  // Stacks at either side of that of the fiber that forks.
+  spawnSleepers();
+  all.push_back(spawn([&result] {
+    yield();
+    result = forkHere([] {
+      afterForkInChild();
+      const std::size_t timers = loopStatistics().timers;
+      sleep(5ms);
+      settle();
+      return timers == 0 ? 0 : 1;
+    });
+  }));
+  spawnSleepers();
+
+  joinAll(all);
+
+  CHECK(result == 0);
+  CHECK(*strangers.value == 0);
+}
+
 FIBER_TEST("what was asked for in the child before afterForkInChild is forgotten too [THREAD-12]") {
   const LoopHandle handle;
   CHECK(forkHere([&] {
@@ -339,6 +372,9 @@ TEST_CASE("a deadlock in the child is found as in any run [THREAD-12]") {
             try {
               run([&] {
                 offload([] {});
+                // Work elsewhere that only the parent may hope for.
+                spawn([] { offload([] { ::usleep(200'000); }); });
+                yield();
                 {
                   const Timeout scope(underTimeout ? Duration(1h) : kForever);
                   const pid_t child = ::fork();

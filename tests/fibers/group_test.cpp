@@ -99,10 +99,12 @@ FIBER_TEST("a group may die before its members, and they run on [GROUP-8]") {
     Group group;
     member = group.spawn([&] { go.wait(); });
   }
+  settle();
   CHECK_FALSE(member.isReady());
 
   go.set();
   member.join();
+  CHECK(member.isSuccessful());
 }
 
 FIBER_TEST("kill() of a group ends all its members [GROUP-9]") {

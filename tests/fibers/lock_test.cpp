@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "child_process.h"
 #include "fiber_test.h"
 #include "plait/call_later.h"
 #include "plait/event.h"
@@ -103,6 +104,8 @@ FIBER_TEST_ON("sim", "lock(period) gives up when its period runs out [LOCK-1]") 
   CHECK(mutex.lock(5s));
   CHECK(now() == start + 5s);
   mutex.unlock();
+  CHECK(recursive.lock(1s));
+  CHECK(recursive.lock(0s));
 }
 
 FIBER_TEST("a RecursiveMutex is free after as many unlocks as locks [LOCK-5]") {
@@ -234,6 +237,11 @@ FIBER_TEST(
     CHECK_THROWS_AS(yield(), std::logic_error);
     CHECK_THROWS_AS(offload([] {}), std::logic_error);
     CHECK_THROWS_AS(joinAll({AnyGreenlet(other)}), std::logic_error);
+    Mutex own;
+    CHECK(own.tryLock());
+    CHECK(messageOf([&] { condition.wait(own); }).find("Condition::wait") != std::string::npos);
+    CHECK(own.isMine());
+    own.unlock();
   }
   event.set();
   other.join();
@@ -244,10 +252,34 @@ FIBER_TEST(
   CHECK_FALSE(mutex.isLocked());
 }
 
+TEST_CASE(
+    "Condition::wait is refused in a NoSwitchScope also when the mutex has a waiter [LOCK-8]") {
+  CHECK(inChild([] {
+          return run([] {
+            Mutex mutex;
+            Condition condition;
+            mutex.lock();
+            auto waiter = spawn([&] { const std::lock_guard guard(mutex); });
+            yield();
+            bool wasRefused = false;
+            {
+              const NoSwitchScope scope;
+              wasRefused = !messageOf([&] { condition.wait(mutex); }).empty();
+            }
+            if (!mutex.isMine()) return 1;
+            mutex.unlock();
+            waiter.join();
+            return wasRefused ? 0 : 2;
+          });
+        }) == 0);
+}
+
 FIBER_TEST("a call that does not have to park is allowed in a NoSwitchScope [LOCK-8]") {
   Event event;
   event.set();
   Semaphore semaphore(1000);
+  bool hasSwitched = false;
+  const auto other = spawn([&] { hasSwitched = true; });
   const NoSwitchScope outer;
   {
     const NoSwitchScope inner;
@@ -255,5 +287,6 @@ FIBER_TEST("a call that does not have to park is allowed in a NoSwitchScope [LOC
     for (int i = 0; i < 1000; ++i) semaphore.acquire();
   }
   event.wait();
+  CHECK_FALSE(hasSwitched);
   CHECK_THROWS_AS(yield(), std::logic_error);
 }

@@ -2,6 +2,7 @@
 #include "plait/run.h"
 
 #include <functional>
+#include <latch>
 #include <memory>
 #include <set>
 #include <stdexcept>
@@ -129,10 +130,12 @@ TEST_CASE("the same thread can run again and finds a fresh loop [LOOP-18]") {
 TEST_CASE("threads run at the same time, each its own loop [LOOP-18]") {
   std::vector<int> results(3);
   std::vector<std::thread> threads;
+  std::latch inside(3);
 
   for (int& result : results) {
-    threads.emplace_back([&result] {
-      result = run([] {
+    threads.emplace_back([&result, &inside] {
+      result = run([&inside] {
+        inside.arrive_and_wait();  // nobody goes on before all three run
         int sum = 0;
         std::vector<Greenlet<int>> all;
         for (int i = 0; i < 100; ++i) {
@@ -222,12 +225,14 @@ TEST_CASE("a fiber that waits shielded for nothing is reported once, run returns
 TEST_CASE("a fiber that swallows its kills without end is reported once [LOOP-17] [KILL-16]") {
   std::vector<std::string> reports;
 
-  const int result = run(reportingTo(reports), [] {
-    spawn({.name = "deaf"}, [] {
+  int strikes = 0;
+  const int result = run(reportingTo(reports), [&strikes] {
+    spawn({.name = "deaf"}, [&strikes] {
       for (;;) {
         try {
           Event().wait();
         } catch (...) {
+          ++strikes;
         }
       }
     });
@@ -239,6 +244,8 @@ TEST_CASE("a fiber that swallows its kills without end is reported once [LOOP-17
   CHECK(result == 4);
   REQUIRE(reports.size() == 1);
   CHECK(reports[0].find("'deaf' (spawned at ") != std::string::npos);
+  CHECK(reports[0].find("it swallowed 1000 kills") != std::string::npos);
+  CHECK(strikes == 1000);
 }
 
 TEST_CASE("callbacks that call each other without end do not keep a run [LOOP-17]") {

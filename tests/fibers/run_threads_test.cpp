@@ -154,7 +154,10 @@ TEST_CASE("runThreads of one thread is a run [THREAD-9]") {
 
 TEST_CASE("runThreads without a thread, or inside a run, is refused [THREAD-9]") {
   CHECK_THROWS_AS(runThreads(0, [](TeamMember&) {}), std::logic_error);
-  run([] { CHECK_THROWS_AS(runThreads(1, [](TeamMember&) {}), std::logic_error); });
+  run([] {
+    CHECK_THROWS_WITH_AS(runThreads(1, [](TeamMember&) {}), doctest::Contains("runThreads"),
+                         std::logic_error);
+  });
 }
 
 TEST_CASE("a loop that has ended is told apart [THREAD-8]") {
@@ -194,6 +197,38 @@ TEST_CASE("a thread that cannot be started is an error, and no main is left wait
                 onKernel("sim"));
           } catch (const std::system_error&) {
             return wasTold ? 0 : 1;
+          }
+          return 2;
+        }) == 0);
+}
+
+namespace {
+
+// Copied by each loop that begins: from then on no thread finds room for its stack.
+struct RefuseThreads {
+  RefuseThreads() = default;
+  RefuseThreads(const RefuseThreads&) { setStacks(std::size_t{1} << 46); }
+  static void setStacks(std::size_t bytes) {
+    pthread_attr_t attributes;
+    ::pthread_attr_init(&attributes);
+    ::pthread_attr_setstacksize(&attributes, bytes);
+    ::pthread_setattr_default_np(&attributes);
+  }
+  void operator()(const ErrorReport&) const {}
+};
+
+}  // namespace
+
+TEST_CASE("loops that exist when a thread is refused end, and no main begins [THREAD-9]") {
+  CHECK(inChild([] {
+          RunOptions options = onKernel("sim");
+          options.errorSink = RefuseThreads();
+          RefuseThreads::setStacks(std::size_t{1} << 18);  // making the option has copied it too
+          std::atomic<int> begun{0};
+          try {
+            runThreads(1000, [&](TeamMember&) { ++begun; }, options);
+          } catch (const std::system_error&) {
+            return begun == 0 ? 0 : 1;
           }
           return 2;
         }) == 0);

@@ -130,6 +130,7 @@ FIBER_TEST("a select on closed queues throws QueueClosed, at once or while parke
   closed.close();
   CHECK_THROWS_AS(select(onGet(closed, [](int) {}), onSet(never, [] {})), QueueClosed);
   CHECK_THROWS_AS(select(onPut(closed, 1, [] {}), onSet(never, [] {})), QueueClosed);
+  CHECK(closed.isEmpty());
 
   Queue<int> queue(0);
   int refused = 0;

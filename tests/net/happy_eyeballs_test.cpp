@@ -198,6 +198,7 @@ TEST_CASE("of two that succeed in one turn the first wins and the other is close
       return Socket(address);
     });
 
+    CHECK(socket.peer() == kA);
     CHECK(openSockets == 1);
   });
 }

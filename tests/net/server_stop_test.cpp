@@ -11,6 +11,7 @@
 #include "plait/cancel_shield.h"
 #include "plait/error.h"
 #include "plait/event.h"
+#include "plait/statistics.h"
 #include "server_support.h"
 
 namespace plait::test {
@@ -250,9 +251,10 @@ FIBER_TEST_EACH("connections kept beyond the limit are closed at a stop [SERVER-
   auto server = std::make_unique<Server>(
       anyListener(), [](SocketStream& stream) { readToEnd(stream); },
       net::ServerOptions{.connectionsMax = 2, .stopGrace = 0ms});
-  server->start();
   std::vector<SocketStream> clients;
   for (int i = 0; i < 20; ++i) clients.push_back(net::connect(server->address()));
+  // All at once, so that the kernel has accepted more than two when the limit is reached.
+  server->start();
   CHECK(eventually([&server] { return server->statistics().connections == 2; }));
 
   server->stop();
@@ -289,6 +291,29 @@ FIBER_TEST_EACH("a handler can stop its server, and is not waited for [SERVER-7]
   CHECK(readToEnd(client) == "the last word");
 }
 
+FIBER_TEST_ON("sim",
+              "a handler that asks for a second stop is not waited for by itself [SERVER-7]") {
+  Server* running = nullptr;
+  bool hasReturned = false;
+  Server server(anyListener(),
+                [&](SocketStream& stream) {
+                  readPiece(stream);
+                  running->stop();
+                  hasReturned = true;
+                },
+                {.stopGrace = 10s});
+  running = &server;
+  server.start();
+  SocketStream client = net::connect(server.address());
+  client.writeAll("x");
+  const TimePoint start = now();
+
+  server.stop();
+
+  CHECK(hasReturned);
+  CHECK(now() == start);
+}
+
 FIBER_TEST_EACH("a handler that stopped its server may outlast serve() [SERVER-7] [SERVER-8]") {
   Event ended;
   auto own = std::make_unique<Server*>(nullptr);
@@ -317,16 +342,21 @@ FIBER_TEST_EACH("a handler that stopped its server may outlast serve() [SERVER-7
 
 FIBER_TEST_EACH("a stop that was asked for in vain finds no server, and does no harm [SERVER-7]") {
   auto server = std::make_unique<Server>(anyListener(), &echo);
+  const Address address = server->address();
+  const std::uint64_t spawned = loopStatistics().spawned;
   server->requestStop();
+  server->requestStop();
+  CHECK(loopStatistics().spawned == spawned + 1);
 
   server.reset();
-  settle();
+  CHECK(loopStatistics().fibersReady + loopStatistics().fibersParked == 0);
+  CHECK(isRefused(address));
 
   auto other = std::make_unique<Server>(anyListener(), &echo);
   other->stop();
   other->requestStop();
   other.reset();
-  settle();
+  CHECK(loopStatistics().fibersReady + loopStatistics().fibersParked == 0);
 }
 
 FIBER_TEST_EACH("a killed handler whose helper still reads its stream ends in order [SERVER-8]") {

@@ -1,6 +1,7 @@
 // What a server does while it runs: handlers, limits, errors of accepting. How it stops is in
 // server_stop_test.
 
+#include <fcntl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -9,11 +10,13 @@
 #include <cstdint>
 #include <vector>
 
+#include "plait/detail/loop.h"
 #include "plait/error.h"
 #include "plait/event.h"
 #include "plait/run_threads.h"
 #include "plait/statistics.h"
 #include "server_support.h"
+#include "sim_kernel.h"
 
 namespace plait::test {
 namespace {
@@ -42,6 +45,37 @@ FIBER_TEST("a server is made from an endpoint") {
   server.start();
 
   CHECK(ask(server.address(), "hello") == "hello");
+}
+
+FIBER_TEST_ON("uring", "the connections of a server are closed on exec [THREAD-13]") {
+  int flags = 0;
+  Server server(anyListener(), [&flags](SocketStream& stream) {
+    flags = ::fcntl(stream.descriptor(), F_GETFD);
+    echo(stream);
+  });
+  server.start();
+
+  CHECK(ask(server.address(), "hello") == "hello");
+
+  CHECK((flags & FD_CLOEXEC) != 0);
+}
+
+FIBER_TEST_ON("sim", "at its limit a server leaves further clients to the kernel [SERVER-4]") {
+  Server server(anyListener(), &echo, {.connectionsMax = 2});
+  server.start();
+  const auto& kernel = dynamic_cast<detail::SimKernel&>(detail::Loop::current()->kernel());
+  std::vector<SocketStream> clients;
+  for (int i = 0; i < 2; ++i) {
+    clients.push_back(net::connect(server.address()));
+    CHECK(ask(clients.back(), "served") == "served");
+  }
+  settle();
+  const std::size_t atLimit = kernel.openDescriptors();
+
+  for (int i = 0; i < 5; ++i) clients.push_back(net::connect(server.address()));
+  sleep(1s);
+
+  CHECK(kernel.openDescriptors() == atLimit + 5);  // their own ends, and none of the server's
 }
 
 FIBER_TEST_EACH("clients that came before the start are served after it [SERVER-1]") {

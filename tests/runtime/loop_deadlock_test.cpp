@@ -195,6 +195,7 @@ TEST_CASE(
 TEST_CASE(
     "a deadlock that a stranger's thread may end is reported once, and waiting goes on [LOOP-15]") {
   std::atomic<int> reports{0};
+  std::atomic<int> waits{0};
   RunOptions options;
   options.errorSink = [&](const ErrorReport& report) {
     CHECK(describe(report.error).find("Event::wait") != std::string::npos);
@@ -202,17 +203,22 @@ TEST_CASE(
     reports.notify_all();
   };
   Event* event = nullptr;
-  std::thread stranger([&] {
+  std::thread stranger([&, loop = threadId()] {
     reports.wait(0);
+    callFromThread([&] { event->set(); });
+    // The second wait has no more hope than the first, but it has been told.
+    while (waits < 2) std::this_thread::yield();
+    waitUntilAsleep(loop);
     callFromThread([&] { event->set(); });
   });
 
   CHECK(run(options, [&] {
           Event mine;
           event = &mine;
+          waits = 1;
           mine.wait();
           mine.clear();
-          callLater(1ms, [&] { mine.set(); });
+          waits = 2;
           mine.wait();
           return 3;
         }) == 3);

@@ -55,6 +55,8 @@ FIBER_TEST("a loop with nothing to do sleeps until a thread calls it and does no
   const std::uint64_t before = loopStatistics().turns;
   std::thread caller([loop = threadId(), &handle, &called] {
     waitUntilAsleep(loop);
+    // Long enough for a loop that looks again and again to be seen doing so.
+    std::this_thread::sleep_for(20ms);
     handle.callFromThread([&called] { called.set(); });
   });
 

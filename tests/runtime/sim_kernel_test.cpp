@@ -1,4 +1,5 @@
 // The sim kernel itself: its clock, its order, its descriptors, its faults, and its sleep.
+#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -6,6 +7,7 @@
 #include <thread>
 
 #include "sim_support.h"
+#include "thread_state.h"
 
 using namespace simtest;
 
@@ -148,7 +150,10 @@ TEST_CASE("a sleeping loop is woken by another thread") {
   World world;
   bool called = false;
   const LoopHandle handle;
-  std::thread caller([&] { handle.callFromThread([&] { called = true; }); });
+  std::thread caller([&, loop = plait::test::threadId()] {
+    plait::test::waitUntilAsleep(loop);
+    handle.callFromThread([&] { called = true; });
+  });
 
   while (!called) world.loop.step();
   caller.join();
@@ -175,6 +180,8 @@ TEST_CASE("a thousand calls from another thread all wake the loop") {
 }
 
 TEST_CASE("closing a descriptor under an operation aborts") {
+  std::array<int, 2> said{};
+  REQUIRE(::pipe2(said.data(), O_CLOEXEC) == 0);
   const pid_t child = ::fork();
   REQUIRE(child >= 0);
   if (child == 0) {
@@ -183,9 +190,15 @@ TEST_CASE("closing a descriptor under an operation aborts") {
     World world;
     const auto ends = world.connection();
     world.recv(ends[0], 1);
+    world.pass(1ms);
+    if (::write(said[1], "so far", 6) != 6) ::_exit(1);
     world.close(ends[0]);
     ::_exit(0);
   }
+  ::close(said[1]);
+  std::array<char, 16> soFar{};
+  CHECK(::read(said[0], soFar.data(), soFar.size()) == 6);  // it was the close that aborted
+  ::close(said[0]);
   int status = 0;
   REQUIRE(::waitpid(child, &status, 0) == child);
 
