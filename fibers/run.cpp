@@ -2,7 +2,9 @@
 
 #include <signal.h>
 
+#include <charconv>
 #include <cstdlib>
+#include <cstring>
 
 #include "plait/detail/kernel.h"
 #include "plait/detail/loop.h"
@@ -22,6 +24,20 @@ std::unique_ptr<Kernel> makeKernel(const RunOptions& options) {
   if (name == "uring") return makeUringKernel(options.queueEntries);
   throw Error(std::errc::invalid_argument,
               "no kernel backend is called '" + name + "'; there are uring and sim");
+}
+
+Duration spinOf(const RunOptions& options) {
+  const char* const text = std::getenv("PLAIT_SPIN_US");
+  if (options.spin > Duration::zero() || text == nullptr) return options.spin;
+  long microseconds = 0;
+  const char* const end = text + std::strlen(text);
+  const auto [rest, error] = std::from_chars(text, end, microseconds);
+  if (error != std::errc() || rest != end || microseconds < 0 || microseconds > 1'000'000) {
+    throw Error(std::errc::invalid_argument,
+                std::string("PLAIT_SPIN_US is '") + text +
+                    "'; it wants microseconds, a whole number up to 1000000");
+  }
+  return std::chrono::microseconds(microseconds);
 }
 
 // A write to a pipe or socket whose reader is gone shall be an error of one fiber, not the end of
@@ -46,6 +62,7 @@ void runMain(Fiber& main, const RunOptions& options) {
   ignoreSigpipe();
   Loop loop(makeKernel(options));
   if (options.errorSink) loop.errorSink() = options.errorSink;
+  loop.setSpin(spinOf(options));
   Scheduler scheduler(loop, options.stackBytes);
   MainEnded ended;
   main.addDone(ended);

@@ -237,6 +237,8 @@ void Scheduler::addLater(Fiber& fiber) noexcept {
   registerFiber(fiber);
   ++spawned_;
   fiber.retain();  // the scheduler's own, given back when the fiber has ended
+  if (!spawnObservers.isEmpty()) [[unlikely]]
+    tellSpawnObservers(fiber);
 }
 
 void Scheduler::registerFiber(Fiber& fiber) noexcept {

@@ -14,6 +14,7 @@
 #include "machine.h"
 #include "plait/detail/fiber.h"
 #include "plait/detail/loop.h"
+#include "plait/spawn_observer.h"
 #include "stack_pool.h"
 
 namespace plait::detail {
@@ -63,6 +64,9 @@ class Scheduler final : public LoopOwner {
 
   // Uses up one of the calls that a fiber may make without ever parking.
   bool spendBudget() noexcept { return --budget_ > 0; }
+
+  // Told of each fiber that is spawned.
+  WaitQueue<SpawnObserverNode> spawnObservers;
 
   void countDroppedHandle() noexcept { ++handlesDropped_; }
   void countSwallowedKill() noexcept { ++killsSwallowed_; }
@@ -117,6 +121,7 @@ class Scheduler final : public LoopOwner {
 
  private:
   friend class Fiber;
+  void tellSpawnObservers(Fiber& fiber) noexcept;
   static constexpr int kBudget = 128;
   static constexpr Duration kTrimEvery = std::chrono::milliseconds(100);
   static constexpr std::uint32_t kStrikesMax = 1000;

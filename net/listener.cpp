@@ -1,4 +1,5 @@
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -16,7 +17,15 @@ using plait::detail::Op;
 using plait::detail::OpKind;
 
 Listener::Listener() noexcept = default;
-Listener::Listener(int descriptor) : state_(std::make_unique<SocketState>(descriptor)) {}
+Listener::Listener(int descriptor) : state_(std::make_unique<SocketState>(descriptor)) {
+  // Said once, it holds for all that are accepted. A unix socket refuses, and needs none.
+  Op op(OpKind::setOption);
+  const int on = 1;
+  op.level = IPPROTO_TCP;
+  op.name = TCP_NODELAY;
+  op.setBuffer(&on, sizeof on);
+  state_->descriptor.call(op);
+}
 Listener::Listener(Listener&&) noexcept = default;
 Listener& Listener::operator=(Listener&&) noexcept = default;
 Listener::~Listener() = default;
@@ -34,7 +43,7 @@ SocketStream Listener::accept(std::error_code& error) {
     Op op(OpKind::accept);
     op.flags = SOCK_CLOEXEC;
     const std::int32_t result = state_ ? state_->descriptor.await(op, "accept") : -EBADF;
-    if (result >= 0) return SocketStream(result);
+    if (result >= 0) return SocketStream(result, SocketStream::Accepted());
     // The client has gone again before it was accepted: no concern of ours.
     if (result == -EINTR || result == -ECONNABORTED || result == -EPROTO) continue;
     error = detail::systemError(result);

@@ -96,10 +96,12 @@ void Server::serveOne(int descriptor) {
     }
     std::shared_ptr<Shared> shared;
   };
-  handlers_.add(plait::spawn({.name = {}, .stackBytes = options_.stackBytes},
-                             [slot = Slot(shared_), stream = SocketStream(descriptor)]() mutable {
-                               handle(*slot.shared, stream);
-                             }));
+  handlers_.add(
+      plait::spawn({.name = {}, .stackBytes = options_.stackBytes},
+                   [slot = Slot(shared_),
+                    stream = SocketStream(descriptor, SocketStream::Accepted())]() mutable {
+                     handle(*slot.shared, stream);
+                   }));
 }
 
 void Server::handle(Shared& shared, SocketStream& stream) {

@@ -27,6 +27,9 @@ SocketStream::SocketStream(int descriptor) : state_(std::make_unique<SocketState
   state_->descriptor.call(op);
 }
 
+SocketStream::SocketStream(int descriptor, Accepted)
+    : state_(std::make_unique<SocketState>(descriptor)) {}
+
 SocketStream::SocketStream(SocketStream&& other) noexcept = default;
 SocketStream& SocketStream::operator=(SocketStream&& other) noexcept = default;
 SocketStream::~SocketStream() = default;

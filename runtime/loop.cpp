@@ -146,8 +146,28 @@ void Loop::waitForWork() {
     owner_->onIdle();
     if (!ready_.isEmpty()) return;
   }
-  kernel_->announceSleep();
-  kernel_->turn(inbox_->hasMail() ? TimePoint::min() : wheel_.next());
+  const TimePoint begin = spin_ > Duration::zero() ? raw::monotonicNow() : TimePoint::min();
+  if (spinForWork()) {
+    if (kernel_->hasWork()) kernel_->turn(TimePoint::min());
+  } else {
+    kernel_->announceSleep();
+    kernel_->turn(inbox_->hasMail() ? TimePoint::min() : wheel_.next());
+  }
+  if (spin_ > Duration::zero()) lastWait_ = raw::monotonicNow() - begin;
+}
+
+// True if something has come, or a timer is due, within the time of a spin.
+bool Loop::spinForWork() noexcept {
+  if (spin_ == Duration::zero() || lastWait_ > kSpinReach * spin_) return false;
+  const TimePoint due = wheel_.next();
+  const TimePoint end = std::min(due, after(raw::monotonicNow(), spin_));
+  TimePoint time{};
+  do {
+    if (kernel_->hasWork() || inbox_->hasMail()) return true;
+    raw::relax();
+    time = raw::monotonicNow();
+  } while (time < end);
+  return time >= due;
 }
 
 bool Loop::nothingLeft() const noexcept {

@@ -19,6 +19,7 @@ RAW_LOOPS = ("raw_uring", "raw_epoll")
 # A slice whose two processes had to wait for their cores longer than this share of the time says
 # more about the rest of the machine; it is taken again, and the one that waited least counts.
 WAITED_MAX = 0.05
+SPIN_CONNECTIONS_MAX = 64
 ATTEMPTS = 3
 
 
@@ -79,6 +80,8 @@ def run_figure(figure, commands, build, options, problems):
     series, running = {}, {}
     with contextlib.ExitStack() as cleanup:
         for name, (command, environment) in commands.items():
+            if name == "plait_spin" and figure.connections > SPIN_CONNECTIONS_MAX:
+                continue  # a loop with that much to do never comes to spin
             try:
                 server = Server(name, command, environment, options.cores[0])
                 cleanup.callback(finish, server, series)

@@ -27,6 +27,7 @@ def server_commands(build):
     plait = build / "examples" / "echo"
     commands = {
         "plait": ([plait, "tcp:127.0.0.1:0"], {}),
+        "plait_spin": ([plait, "tcp:127.0.0.1:0"], {"PLAIT_SPIN_US": "20"}),
         "plait_epoll": ([plait, "tcp:127.0.0.1:0"], {"PLAIT_KERNEL": "epoll"}),
     }
     for name in ("raw_uring", "raw_epoll", "asio_callback", "asio_coroutine", "boost_fiber",

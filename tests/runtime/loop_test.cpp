@@ -1,16 +1,22 @@
 // Order, fairness and callbacks of the loop; how a run ends is in loop_end_test.cpp.
 #include "plait/detail/loop.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
 #include <chrono>
 #include <exception>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "fiber_test.h"
 #include "plait/call_later.h"
 #include "plait/detail/await.h"
+#include "plait/error.h"
 #include "plait/event.h"
 #include "plait/fiber_local.h"
 #include "plait/greenlet.h"
@@ -20,6 +26,7 @@
 #include "plait/semaphore.h"
 #include "plait/statistics.h"
 #include "plait/timeout.h"
+#include "thread_state.h"
 
 using namespace plait;
 using namespace plait::test;
@@ -454,5 +461,69 @@ FIBER_TEST("an exception out of a callback is reported once, and the others run 
   }
   for (const std::string& each : reported) {
     CHECK(each.find("loop_test.cpp:") != std::string::npos);
+  }
+}
+
+// --- spinning before a sleep ---
+
+namespace {
+
+RunOptions spinning(Duration wait) {
+  RunOptions options;
+  options.kernel = "uring";
+  options.spin = wait;
+  return options;
+}
+
+}  // namespace
+
+FIBER_TEST_WITH(spinning(1h),
+                "a loop with a spin finds calls and timers without a sleep [LOOP-19]") {
+  const LoopHandle handle;
+  Event called;
+  yield();
+  const std::uint64_t before = loopStatistics().enters;
+
+  std::thread caller([&handle, &called] { handle.callFromThread([&called] { called.set(); }); });
+  called.wait();
+  sleep(1ms);
+
+  CHECK(loopStatistics().enters == before);
+  caller.join();
+}
+
+FIBER_TEST_WITH(spinning(1h), "a loop with a spin finds completions without a sleep [LOOP-19]") {
+  std::array<int, 2> ends{};
+  REQUIRE(::pipe2(ends.data(), O_CLOEXEC) == 0);
+  char byte = 0;
+  detail::Op op(detail::OpKind::read, ends[0]);
+  op.setBuffer(&byte, 1);
+  std::thread writer([into = ends[1]] { REQUIRE(::write(into, "x", 1) == 1); });
+
+  CHECK(detail::await(op, "read") == 1);
+
+  CHECK(byte == 'x');
+  writer.join();
+  for (const int each : ends) ::close(each);
+}
+
+TEST_CASE("a spin is asked for by the environment too, and a wrong one is refused [LOOP-19]") {
+  ::setenv("PLAIT_SPIN_US", "20 ms", 1);
+  CHECK_THROWS_AS(run([] {}), Error);
+  ::setenv("PLAIT_SPIN_US", "20", 1);
+  CHECK(run([] { return 3; }) == 3);
+  ::unsetenv("PLAIT_SPIN_US");
+}
+
+FIBER_TEST_WITH(spinning(1ms), "a spin that finds nothing ends in a sleep [LOOP-19]") {
+  const LoopHandle handle;
+  for (int i = 0; i < 3; ++i) {
+    Event called;
+    std::thread caller([loop = threadId(), &handle, &called] {
+      waitUntilAsleep(loop);
+      handle.callFromThread([&called] { called.set(); });
+    });
+    called.wait();
+    caller.join();
   }
 }

@@ -33,6 +33,7 @@
 #include "plait/server.h"
 #include "plait/signal.h"
 #include "plait/sim.h"
+#include "plait/spawn_observer.h"
 #include "plait/spawn_options.h"
 #include "plait/statistics.h"
 #include "plait/stream.h"

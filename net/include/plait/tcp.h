@@ -64,6 +64,10 @@ class SocketStream final : public Stream {
 
   detail::SocketState& state() const noexcept { return *state_; }
 
+  // One that was accepted, and has the options that its listener has.
+  struct Accepted {};
+  SocketStream(int descriptor, Accepted);
+
  private:
   std::unique_ptr<detail::SocketState> state_;
 };

@@ -81,6 +81,9 @@ class Loop final {
   bool hasReady() const noexcept { return !ready_.isEmpty(); }
   LoopStatistics statistics() const noexcept;
 
+  // How long to look for work before a sleep; RunOptions::spin.
+  void setSpin(Duration spin) noexcept { spin_ = spin; }
+
   void setOwner(LoopOwner* owner) noexcept { owner_ = owner; }
   LoopOwner* owner() const noexcept { return owner_; }
 
@@ -102,11 +105,15 @@ class Loop final {
 
  private:
   static constexpr std::size_t kTasksPerClock = 64;
+  // A wait longer than so many spins is followed by a sleep at once. More than one, for a sleep
+  // that could have been a spin lasts as long as its wake-up.
+  static constexpr int kSpinReach = 4;
 
   bool beginTurnQuickly() noexcept;
   void readClock() noexcept;
   void endTurn();
   void waitForWork();
+  bool spinForWork() noexcept;
   void beginTurn() noexcept;
   bool nothingLeft() const noexcept;
 
@@ -114,6 +121,8 @@ class Loop final {
   Task* turnLast_ = nullptr;  // of this turn's batch; null once that is used up
   bool timersFired_ = false;  // of this turn
   bool stopped_ = false;
+  Duration spin_ = Duration::zero();
+  Duration lastWait_ = Duration::zero();  // kept only with a spin
   TimePoint clock_;
   std::unique_ptr<Kernel> kernel_;
   TimerWheel wheel_;

@@ -33,6 +33,15 @@ TimePoint monotonicNow() noexcept;
 int threadId() noexcept;
 void yieldThread() noexcept;
 
+// Tells the processor that this thread is spinning.
+inline void relax() noexcept {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
 // A mutex of three states on a futex word; never parks a fiber, never calls libc.
 class Lock final {
  public:
