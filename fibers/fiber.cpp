@@ -70,7 +70,10 @@ std::string Fiber::describeWait() const {
   if (state_ != State::parked || waiter_ == nullptr) return {};
   const WaitReason& reason = waiter_->reason();
   std::string text = reason.verb;
-  if (reason.describe != nullptr) text += " " + reason.describe(reason.object);
+  if (reason.describe != nullptr) {
+    text += ' ';
+    text += reason.describe(reason.object);
+  }
   return text;
 }
 

@@ -17,17 +17,6 @@ namespace {
 
 constexpr int kForkedExit = 70;  // EX_SOFTWARE
 
-// A dispatcher, and what its stack becomes when a callback on it parks. It has no function of its
-// own.
-class DispatcherFiber final : public Fiber {
- public:
-  explicit DispatcherFiber() : Fiber({}, std::source_location::current()) {}
-
- private:
-  void body() override {}
-  void dropFunction() noexcept override {}
-};
-
 }  // namespace
 
 Fiber* Fiber::currentOrNull() noexcept { return currentFiber; }
@@ -50,33 +39,6 @@ Scheduler::~Scheduler() {
     stacks_.release(FiberMachine::of(*each).stack);
     each->release();
   }
-}
-
-void Scheduler::newDispatcher() {
-  makeReserve();
-  dispatcher_ = std::exchange(reserve_, nullptr);
-}
-
-void Scheduler::makeReserve() {
-  if (reserve_ != nullptr) return;
-  FiberPointer<DispatcherFiber> fiber(new DispatcherFiber(),
-                                      FiberPointer<DispatcherFiber>::Adopt());
-  fiber->scheduler_ = this;
-  fiber->state_ = Fiber::State::running;
-  giveStack(*fiber);
-  fiber->retain();
-  reserve_ = fiber.get();
-}
-
-void Scheduler::drive() {
-  adoptThreadStack(thread_);
-  FiberMachine outside;
-  saveState(outside);
-  loadState(FiberMachine::of(*dispatcher_));
-  currentFiber = dispatcher_;
-  switchContext(thread_, FiberMachine::of(*dispatcher_).context);
-  currentFiber = nullptr;
-  loadState(outside);
 }
 
 [[gnu::always_inline]] inline void Scheduler::leave() noexcept {
@@ -106,19 +68,6 @@ void Scheduler::runStack(Transfer transfer) noexcept {
     scheduler.finish(*currentFiber);
   } while (scheduler.handOverStack());
   scheduler.leave();
-}
-
-// Returns when this stack is no longer the dispatcher's: a callback on it has parked, and has
-// returned now. Then it ends like any fiber.
-void Scheduler::dispatch() noexcept {
-  while (currentFiber == dispatcher_) {
-    const bool goOn = loop_.step();
-    if (currentFiber != dispatcher_) break;
-    currentFiber->shieldDepth = 0;
-    if (currentFiber->isCallback_) renewIdentity();
-    if (!goOn) leaveContext(FiberMachine::of(*currentFiber).context, thread_);
-  }
-  currentFiber->dropLocals();
 }
 
 bool Scheduler::handOverStack() noexcept {
@@ -280,46 +229,6 @@ void Scheduler::finish(Fiber& fiber) noexcept {
   while (DoneNode* node = fiber.done_.pop()) node->notify(fiber);
 }
 
-// The callback that runs needs a self: the fiber of its stack becomes it.
-void Scheduler::giveIdentity() noexcept {
-  if (currentFiber != dispatcher_ || dispatcher_->isCallback_) return;
-  dispatcher_->isCallback_ = true;
-  if (loop_.callbackPlace != nullptr) dispatcher_->spawnedAt_ = *loop_.callbackPlace;
-  registerFiber(*dispatcher_);
-}
-
-void Scheduler::prepareCallbackToPark() {
-  giveIdentity();
-  makeReserve();
-}
-
-// The callback that runs is about to park: the stack is its own from now on.
-void Scheduler::becomeFiber() {
-  giveIdentity();
-  loop_.callbackPlace = nullptr;
-  newDispatcher();
-}
-
-// The callback that asked who it is has returned without parking: its identity ends with it, and
-// the stack goes on under a new one.
-void Scheduler::renewIdentity() {
-  Fiber* const old = dispatcher_;
-  auto* const fresh = new DispatcherFiber();
-  fresh->scheduler_ = this;
-  fresh->state_ = Fiber::State::running;
-  FiberMachine::of(*fresh) = FiberMachine::of(*old);
-  FiberMachine::of(*old) = FiberMachine();
-  stacks_.setOwner(FiberMachine::of(*fresh).stack, *fresh);
-  dispatcher_ = fresh;
-  currentFiber = fresh;
-  // They may block, on this fiber, which is not the dispatcher any more then.
-  ++fresh->shieldDepth;
-  old->dropLocals();
-  --fresh->shieldDepth;
-  finish(*old);
-  old->release();
-}
-
 void Scheduler::addTo(LoopStatistics& statistics) const noexcept {
   statistics.switches = switches_;
   statistics.spawned = spawned_;
@@ -330,13 +239,6 @@ void Scheduler::addTo(LoopStatistics& statistics) const noexcept {
     if (fiber->state_ == Fiber::State::ready) ++statistics.fibersReady;
     if (fiber->state_ == Fiber::State::parked) ++statistics.fibersParked;
   }
-}
-
-const std::source_location* Scheduler::callbackOn(const Fiber& fiber) noexcept {
-  if (fiber.isCallback_) return &fiber.spawnedAt_;
-  const Scheduler* const scheduler = fiber.scheduler_;
-  if (scheduler == nullptr || &fiber != scheduler->dispatcher_) return nullptr;
-  return scheduler->loop_.callbackPlace;
 }
 
 void Scheduler::onIdle() noexcept {

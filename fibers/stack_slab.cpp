@@ -10,12 +10,11 @@
 #include <sys/mman.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <new>
 #include <string>
-#include <string_view>
 
 #include "plait/detail/assert.h"
+#include "plait/detail/mask.h"
 #include "plait/detail/sanitizer.h"
 #include "plait/error.h"
 
@@ -54,18 +53,6 @@ SlabRecord* takeRecord() {
   while (!records.compare_exchange_weak(record->next, record)) {
   }
   return record;
-}
-
-bool isMasked(std::string_view feature) noexcept {
-  const char* const list = std::getenv("PLAIT_MASK");
-  if (list == nullptr) return false;
-  std::string_view rest(list);
-  while (!rest.empty()) {
-    const std::size_t comma = rest.find(',');
-    if (rest.substr(0, comma) == feature) return true;
-    rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
-  }
-  return false;
 }
 
 }  // namespace

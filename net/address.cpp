@@ -214,7 +214,7 @@ std::string Address::toString() const {
     case Family::ipv4:
       return host() + ":" + std::to_string(port());
     case Family::ipv6:
-      return "[" + host() + "]:" + std::to_string(port());
+      return std::string("[").append(host()).append("]:").append(std::to_string(port()));
     case Family::unixSocket:
       return "unix:" + path();
     case Family::none:

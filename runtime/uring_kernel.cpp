@@ -12,6 +12,7 @@
 
 #include "direct_call.h"
 #include "plait/detail/kernel.h"
+#include "plait/detail/mask.h"
 #include "plait/detail/process.h"
 #include "plait/detail/raw.h"
 #include "plait/error.h"
@@ -19,8 +20,6 @@
 
 namespace plait::detail {
 namespace {
-
-using uring::isMasked;
 
 constexpr std::uint64_t kIgnored = 1;
 constexpr std::uint64_t kWake = 2;

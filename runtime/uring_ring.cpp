@@ -5,10 +5,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <cstdlib>
 #include <cstring>
-#include <string_view>
 
+#include "plait/detail/mask.h"
 #include "plait/detail/raw.h"
 #include "plait/error.h"
 
@@ -51,18 +50,6 @@ std::string wayOut(int error) {
 }
 
 }  // namespace
-
-bool isMasked(const char* feature) noexcept {
-  const char* const list = std::getenv("PLAIT_MASK");
-  if (list == nullptr) return false;
-  std::string_view rest(list);
-  while (!rest.empty()) {
-    const std::size_t comma = rest.find(',');
-    if (rest.substr(0, comma) == feature) return true;
-    rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
-  }
-  return false;
-}
 
 Ring::Ring(std::size_t entries) {
   setUp(entries);

@@ -89,7 +89,4 @@ class Ring final {
   KernelInfo info_;
 };
 
-// True if the kernel feature of this name is hidden by PLAIT_MASK (names separated by commas).
-bool isMasked(const char* feature) noexcept;
-
 }  // namespace plait::detail::uring

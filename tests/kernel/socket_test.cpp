@@ -1,4 +1,8 @@
 // Sockets and pipes, through the ring and beside it.
+#include <sys/socket.h>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 
 #include <numeric>
@@ -199,4 +203,27 @@ TEST_CASE("a cancelled connect completes with ECANCELED and leaves its socket co
   CHECK(ring.reap().empty());
   CHECK(again == -1);
   CHECK(againErrno == EALREADY);
+}
+
+TEST_CASE("an accepted socket has the TCP_NODELAY of its listener") {
+  for (const int on : {0, 1}) {
+    const Fd listener(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    setsockopt(listener.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t bytes = sizeof address;
+    REQUIRE(bind(listener.get(), reinterpret_cast<sockaddr*>(&address), bytes) == 0);
+    REQUIRE(listen(listener.get(), 1) == 0);
+    REQUIRE(getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &bytes) == 0);
+    const Fd client(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    REQUIRE(connect(client.get(), reinterpret_cast<sockaddr*>(&address), bytes) == 0);
+
+    const Fd accepted(accept(listener.get(), nullptr, nullptr));
+
+    int value = -1;
+    socklen_t size = sizeof value;
+    REQUIRE(getsockopt(accepted.get(), IPPROTO_TCP, TCP_NODELAY, &value, &size) == 0);
+    CHECK((value != 0) == (on != 0));
+  }
 }
