@@ -10,7 +10,6 @@
 
 namespace plait::net {
 
-using detail::SocketState;
 using plait::detail::Op;
 using plait::detail::OpKind;
 

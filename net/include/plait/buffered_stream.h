@@ -40,7 +40,7 @@ class BufferedStream final : public Stream {
   template <class S>
     requires(std::is_base_of_v<Stream, S> && !std::is_same_v<S, BufferedStream>)
   explicit BufferedStream(S&& stream, std::size_t writeBufferBytes = kWriteBufferBytes)
-      : BufferedStream(std::make_unique<S>(std::move(stream)), writeBufferBytes) {}
+      : BufferedStream(std::make_unique<S>(std::forward<S>(stream)), writeBufferBytes) {}
   BufferedStream(const BufferedStream&) = delete;
   BufferedStream& operator=(const BufferedStream&) = delete;
   // Nobody may be parked in it. What was not flushed is dropped.

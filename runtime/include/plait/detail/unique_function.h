@@ -26,13 +26,14 @@ class UniqueFunction;
 template <class R, class... Args>
 class UniqueFunction<R(Args...)> final {
  public:
+  // Implicit, as std::function is: what is called for takes a lambda.
   UniqueFunction() noexcept = default;
-  UniqueFunction(std::nullptr_t) noexcept {}
+  UniqueFunction(std::nullptr_t) noexcept {}  // NOLINT(google-explicit-constructor)
 
   template <class F>
     requires(!std::is_same_v<std::decay_t<F>, UniqueFunction> &&
              std::is_invocable_r_v<R, std::decay_t<F>&, Args...>)
-  UniqueFunction(F&& function) {
+  UniqueFunction(F&& function) {  // NOLINT(google-explicit-constructor)
     using Stored = std::decay_t<F>;
     if constexpr (sizeof(Stored) <= kInside && alignof(Stored) <= alignof(std::max_align_t) &&
                   std::is_nothrow_move_constructible_v<Stored>) {
