@@ -20,7 +20,9 @@ void Scheduler::closeDown() {
     if (closer_->state_ == Fiber::State::parked) makeReady(*closer_);
   });
   // Links and other callbacks of the fibers that end may start new ones; those are born killed.
+  int quiet = 0;  // rounds in a row in which no fiber was left, but callbacks that may become one
   for (int round = 0; round < kClosingRoundsMax; ++round) {
+    quiet = fiberCount_ > 1 ? 0 : quiet + 1;
     forEach([this](Fiber& fiber) {
       if (&fiber != closer_) fiber.requestKill();
     });
@@ -30,9 +32,9 @@ void Scheduler::closeDown() {
       switchAway();
     }
     if (isClosingTooLong()) break;
-    // Nobody is left whom a call could help to end; a thread that calls all the time stops here.
-    loop_.inbox()->refusesCalls.store(true, std::memory_order_relaxed);
     if (!loop_.hasReady()) break;
+    // Nobody is left whom a call could help to end: a thread that calls all the time is refused.
+    if (quiet > kQuietRounds) loop_.inbox()->refusesCalls.store(true, std::memory_order_relaxed);
     yield();
   }
   if (isClosingTooLong()) {

@@ -31,6 +31,9 @@ constexpr std::size_t kCacheLine = 64;
 constinit thread_local void* endedFiber = nullptr;
 #endif
 
+// Named where a linker that optimises sees it; context.h names it in assembly only.
+[[maybe_unused, gnu::used]] constinit auto* const kJump = &boost::context::detail::jump_fcontext;
+
 void destroyEnded() noexcept {
 #ifdef PLAIT_TSAN
   if (endedFiber != nullptr) __tsan_destroy_fiber(std::exchange(endedFiber, nullptr));

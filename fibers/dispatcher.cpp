@@ -38,7 +38,8 @@ void Scheduler::dispatch() noexcept {
     const bool goOn = loop_.step();
     if (currentFiber != dispatcher_) break;
     currentFiber->shieldDepth = 0;
-    if (currentFiber->isCallback_) renewIdentity();
+    // Again, if a destructor of its locals asked who it is.
+    while (currentFiber == dispatcher_ && currentFiber->isCallback_) renewIdentity();
     if (!goOn) leaveContext(FiberMachine::of(*currentFiber).context, thread_);
   }
   currentFiber->dropLocals();
@@ -97,7 +98,8 @@ void Scheduler::renewIdentity() {
   // They may block, on this fiber, which is not the dispatcher any more then.
   ++fresh->shieldDepth;
   old->dropLocals();
-  --fresh->shieldDepth;
+  // If they have, the stack ends with this fiber, shielded.
+  if (fresh == dispatcher_) --fresh->shieldDepth;
   finish(*old);
   old->release();
 }

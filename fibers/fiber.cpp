@@ -138,8 +138,8 @@ void StartTimer::start(Timer& timer) {
 void Fiber::startLater(Duration wait) {
   Loop& loop = Loop::require("spawnLater()");
   Scheduler::current()->addLater(*this);
-  if (killRequested_) {
-    // The run is closing: it ends now, without having run.
+  if (killRequested_ || !strikes_.isEmpty()) {
+    // The run is closing, or an observer wants so: it ends now, without having run.
     scheduler_->makeReady(*this);
     return;
   }
@@ -270,6 +270,8 @@ void Fiber::requestKill() noexcept {
 
 // Spawned for later and struck before: it begins at once, to end without having run.
 void Fiber::startNow() noexcept {
+  // Not yet in line, told to a spawn observer: whoever spawns it looks.
+  if (!extras_ || !extras_->startTimer) return;
   scheduler_->loop().disarm(*extras_->startTimer);
   scheduler_->makeReady(*this);
 }

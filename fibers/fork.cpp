@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <functional>
 #include <stdexcept>
 
 #include "plait/detail/process.h"
@@ -56,6 +57,10 @@ void Scheduler::forgetOthersAfterFork() {
     if (waiter.state_ == WaiterCore::State::parked) waiter.onCancel_(waiter.context_);
     waiter.state_ = WaiterCore::State::left;
   });
+  const auto isMine = [&self](const SpawnObserverNode& each) {
+    return isOnStack(FiberMachine::of(self).stack, &each);
+  };
+  while (SpawnObserverNode* const other = spawnObservers.find(std::not_fn(isMine))) other->unlink();
   loop_.restartAfterFork(std::move(kernel), [&self](const Timer& timer) {
     return isOnStack(FiberMachine::of(self).stack, &timer);
   });

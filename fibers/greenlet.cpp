@@ -180,7 +180,9 @@ void yield() {
     detail::currentFiber->throwPending();
     detail::currentFiber->requireMayPark("yield");
   }
-  detail::Scheduler::current()->yield();
+  detail::Scheduler& scheduler = *detail::Scheduler::current();
+  scheduler.prepareToPark();
+  scheduler.yield();
   detail::currentFiber->throwPending();
 }
 

@@ -53,7 +53,8 @@ bool Group::join(Duration timeout) {
   detail::checkpoint();
   if (isEmpty()) return true;
   empty_.clear();
-  return empty_.wait(timeout);
+  // Not Event::wait(): nobody may empty and fill the group between the two lines.
+  return detail::waitForSignal(empty_.waiters(), {"Group::join", this, nullptr}, timeout);
 }
 
 namespace {
@@ -134,7 +135,20 @@ void TaskGroup::Body::Blow::raise(detail::Strike& strike) {
 std::exception_ptr TaskGroup::end() {
   const CancelShield shield;
   kill();
+  return takeFirst();
+}
+
+std::exception_ptr TaskGroup::takeFirst() noexcept {
+  // Whoever takes the error need not be struck for it any more.
+  if (body_ != nullptr) body_->blow_.unlink();
   return takeError();
+}
+
+void TaskGroup::fail(std::exception_ptr error) {
+  if (hasError()) error = takeFirst();
+  const std::exception_ptr later = end();
+  if (later) reportError("a TaskGroup that had failed before", later);
+  std::rethrow_exception(error);
 }
 
 void TaskGroup::join() {
@@ -142,13 +156,17 @@ void TaskGroup::join() {
     // One that is spawned in the turn in which the group became empty belongs to it too.
     do Group::join();
     while (!isEmpty());
+  } catch (const TaskGroupFailed& failed) {
+    const CancelShield shield;
+    kill();
+    if (!failed.isFrom(*this)) throw;
   } catch (...) {
     // Killed or timed out: the greenlets may refer to this frame, so they end first.
     const CancelShield shield;
     kill();
     throw;
   }
-  if (const std::exception_ptr error = takeError()) std::rethrow_exception(error);
+  if (const std::exception_ptr error = takeFirst()) std::rethrow_exception(error);
 }
 
 }  // namespace plait

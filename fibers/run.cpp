@@ -62,7 +62,8 @@ void runMain(Fiber& main, const RunOptions& options) {
   ignoreSigpipe();
   Loop loop(makeKernel(options));
   if (options.errorSink) loop.errorSink() = options.errorSink;
-  loop.setSpin(spinOf(options));
+  // A virtual clock stands still while a thread spins.
+  if (loop.kernel().info().name != "sim") loop.setSpin(spinOf(options));
   Scheduler scheduler(loop, options.stackBytes);
   MainEnded ended;
   main.addDone(ended);

@@ -32,6 +32,7 @@ Scheduler::Scheduler(Loop& loop, std::size_t stackBytes)
 
 Scheduler::~Scheduler() {
   loop_.setOwner(nullptr);
+  while (spawnObservers.pop() != nullptr) continue;  // of fibers that were abandoned
   if (dispatcher_ == nullptr) return;
   if (spare_) stacks_.release(spare_);
   for (Fiber* each : {dispatcher_, reserve_}) {
@@ -108,12 +109,15 @@ void Scheduler::keepOrRelease(const Stack& stack) noexcept {
 
 void Scheduler::reportUnguarded() {
   reportedUnguarded_ = true;
-  reportError(
-      "a stack without a guard",
-      std::make_exception_ptr(Error(
-          std::errc::not_enough_memory,
-          "the kernel refuses more guard pages, so an overflow of this stack, and of others to "
-          "come, would go unnoticed: raise the sysctl vm.max_map_count, or use Linux 6.13")));
+  // Between two fibers: a callback tells it.
+  loop_.callSoon([] {
+    reportError(
+        "a stack without a guard",
+        std::make_exception_ptr(Error(
+            std::errc::not_enough_memory,
+            "the kernel refuses more guard pages, so an overflow of this stack, and of others to "
+            "come, would go unnoticed: raise the sysctl vm.max_map_count, or use Linux 6.13")));
+  });
 }
 
 void Scheduler::giveStack(Fiber& fiber) {

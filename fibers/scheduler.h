@@ -126,6 +126,7 @@ class Scheduler final : public LoopOwner {
   static constexpr Duration kTrimEvery = std::chrono::milliseconds(100);
   static constexpr std::uint32_t kStrikesMax = 1000;
   static constexpr int kClosingRoundsMax = 1000;
+  static constexpr int kQuietRounds = 8;
   static constexpr int kBornClosingMax = 100'000;  // fibers started while the run closes
   static constexpr Duration kClosingGrace = std::chrono::seconds(60);
 

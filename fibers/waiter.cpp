@@ -20,7 +20,7 @@ bool WaiterCore::wakeCore() noexcept {
 
 void WaiterCore::parkCore(bool carriesValue, void* context, OnCancel (*onCancel)(void*)) {
   if (state_ == State::woken) return;
-  Scheduler::current()->giveIdentity();
+  Scheduler::current()->prepareToPark();
   Fiber& self = *currentFiber;
   if (self.noSwitchDepth > 0 && onCancel(context) == OnCancel::leave)
     self.requireMayPark(reason_.verb);

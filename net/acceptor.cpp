@@ -38,6 +38,8 @@ std::int32_t Acceptor::next() {
       return first;
     }
     if (!listener_.isOpen()) return -EBADF;
+    // A disarm() while this gave way found nothing in flight.
+    if (!wanted_) return -ECANCELED;
     if (!op_.inFlight) arm();
     plait::detail::waitForSignal(waiters_, {"accept", this, nullptr}, kForever);
   }
@@ -50,6 +52,7 @@ void Acceptor::arm() {
 }
 
 void Acceptor::disarm() {
+  wanted_ = false;
   if (op_.inFlight) plait::detail::cancelInKernel(op_);
 }
 

@@ -22,6 +22,8 @@ class Acceptor final {
   // The next connection's descriptor, or a negative errno; -ECANCELED after a disarm(). May switch.
   std::int32_t next();
 
+  // Accepting is wanted, until disarm(): before each next(). Never switches.
+  void want() noexcept { wanted_ = true; }
   // Asks the kernel to accept no more; what has come is kept. Never switches.
   void disarm();
   // disarm(), and returns when nothing is in flight any more. May switch; shielded.
@@ -36,6 +38,7 @@ class Acceptor final {
   plait::detail::Descriptor& listener_;
   plait::detail::Op op_;
   std::deque<std::int32_t> arrived_;  // descriptors; an error ends the operation and comes last
+  bool wanted_ = false;
   plait::detail::SignalQueue waiters_;
 };
 

@@ -95,6 +95,7 @@ Received DatagramSocket::receive(MutableBytes into) {
 
 void DatagramSocket::sendTo(Bytes from, const Address& to) {
   SocketState& socket = open("sending on");
+  const plait::detail::Descriptor::Use use(socket.descriptor);
   plait::detail::checkpoint();
   // A send that waits inside the ring loses the datagram: tried again there, it goes out empty
   // (seen on Linux 6.18 with unix sockets). So it is tried without waiting, and only room is waited
@@ -155,6 +156,7 @@ std::size_t DatagramSocket::receiveMany(std::span<Datagram> batch) {
 
 void DatagramSocket::sendMany(std::span<Datagram> batch) {
   SocketState& socket = open("sending on");
+  const plait::detail::Descriptor::Use use(socket.descriptor);
   for (Datagram& each : batch) each.bytes = 0;
   const auto call = std::make_unique<Batch>();
   while (!batch.empty()) {

@@ -22,15 +22,10 @@ Descriptor::~Descriptor() {
 }
 
 std::int32_t Descriptor::await(Op& op, const char* what) {
+  const Use use(*this);
   checkpoint();
   if (!isOpen()) return -EBADF;
   op.descriptor = number_;
-  struct User {
-    explicit User(Descriptor& d) : descriptor(d) { descriptor.enter(); }
-    ~User() { descriptor.leave(); }
-    Descriptor& descriptor;
-  };
-  const User user(*this);
   for (;;) {
     // Nobody else runs between the look at closing_ and the submission: a close() cancels what it
     // finds in flight, and would wait for what comes after.

@@ -17,15 +17,7 @@ using plait::detail::Op;
 using plait::detail::OpKind;
 
 Listener::Listener() noexcept = default;
-Listener::Listener(int descriptor) : state_(std::make_unique<SocketState>(descriptor)) {
-  // Said once, it holds for all that are accepted. A unix socket refuses, and needs none.
-  Op op(OpKind::setOption);
-  const int on = 1;
-  op.level = IPPROTO_TCP;
-  op.name = TCP_NODELAY;
-  op.setBuffer(&on, sizeof on);
-  state_->descriptor.call(op);
-}
+Listener::Listener(int descriptor) : state_(std::make_unique<SocketState>(descriptor)) {}
 Listener::Listener(Listener&&) noexcept = default;
 Listener& Listener::operator=(Listener&&) noexcept = default;
 Listener::~Listener() = default;
@@ -43,7 +35,7 @@ SocketStream Listener::accept(std::error_code& error) {
     Op op(OpKind::accept);
     op.flags = SOCK_CLOEXEC;
     const std::int32_t result = state_ ? state_->descriptor.await(op, "accept") : -EBADF;
-    if (result >= 0) return SocketStream(result, SocketStream::Accepted());
+    if (result >= 0) return SocketStream(result, *state_);
     // The client has gone again before it was accepted: no concern of ours.
     if (result == -EINTR || result == -ECONNABORTED || result == -EPROTO) continue;
     error = detail::systemError(result);
@@ -118,6 +110,9 @@ Listener listen(const Address& address, const ListenOptions& options) {
   set(SOL_SOCKET, SO_REUSEADDR, options.reuseAddress && !isUnix);
   set(SOL_SOCKET, SO_REUSEPORT, options.reusePort);
   set(IPPROTO_IPV6, IPV6_V6ONLY, options.onlyIpv6);
+  // Said once, before there are connections, it holds for all that are accepted.
+  set(IPPROTO_TCP, TCP_NODELAY, !isUnix);
+  socket.passesOptionsOn = true;
   std::int32_t result = bindTo(socket, address);
   if (result == -EADDRINUSE && isUnix && options.unlinkStale && removeStale(address)) {
     result = bindTo(socket, address);

@@ -98,11 +98,11 @@ class MemoryEnd final {
   }
 
   std::size_t readSome(MutableBytes into, std::error_code& error) {
+    const Occupancy::Visit visit(inside_);
     plait::detail::checkpoint();
     if (!isOpen_) return refuse(std::errc::bad_file_descriptor, error);
     if (reading_) return refuse(std::errc::device_or_resource_busy, error);
     if (into.empty()) return 0;
-    const Occupancy::Visit visit(inside_);
     const Reading reading(reading_);
     while (in_.ring.isEmpty() && !in_.writeEnded) {
       plait::detail::waitForSignal(in_.readers, {"MemoryStream::readSome", this, nullptr},
@@ -115,13 +115,13 @@ class MemoryEnd final {
   }
 
   void writeAll(Bytes from, std::error_code& error) {
+    const Occupancy::Visit visit(inside_);
     plait::detail::checkpoint();
     if (!isOpen_) {
       refuse(std::errc::bad_file_descriptor, error);
       return;
     }
     if (from.empty()) return;
-    const Occupancy::Visit visit(inside_);
     const std::lock_guard turn(writeTurn_);
     Progress progress(*this, from.size());
     while (progress.sent < from.size()) {
@@ -137,12 +137,12 @@ class MemoryEnd final {
   }
 
   void shutdownWrite(std::error_code& error) {
+    const Occupancy::Visit visit(inside_);
     plait::detail::checkpoint();
     if (!isOpen_) {
       refuse(std::errc::bad_file_descriptor, error);
       return;
     }
-    const Occupancy::Visit visit(inside_);
     const std::lock_guard turn(writeTurn_);
     if (isOpen_) {
       out_.endWriting();

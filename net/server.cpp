@@ -66,6 +66,7 @@ void Server::acceptLoop() {
   for (;;) {
     shared_->slots.acquire();
     mayAccept_.wait();
+    acceptor_->want();
     const std::int32_t descriptor = acceptor_->next();
     if (descriptor >= 0) {
       retry = kAcceptRetryMin;
@@ -96,12 +97,11 @@ void Server::serveOne(int descriptor) {
     }
     std::shared_ptr<Shared> shared;
   };
-  handlers_.add(
-      plait::spawn({.name = {}, .stackBytes = options_.stackBytes},
-                   [slot = Slot(shared_),
-                    stream = SocketStream(descriptor, SocketStream::Accepted())]() mutable {
-                     handle(*slot.shared, stream);
-                   }));
+  handlers_.add(plait::spawn(
+      {.name = {}, .stackBytes = options_.stackBytes},
+      [slot = Slot(shared_), stream = SocketStream(descriptor, listener_.state())]() mutable {
+        handle(*slot.shared, stream);
+      }));
 }
 
 void Server::handle(Shared& shared, SocketStream& stream) {

@@ -34,8 +34,8 @@ std::size_t SocketState::readSome(MutableBytes into, std::error_code& error, msg
     return 0;
   }
   if (into.empty() || !descriptor.isOpen()) {
-    plait::detail::checkpoint();
     if (!descriptor.isOpen()) error = systemError(-EBADF);
+    plait::detail::checkpoint();  // last: the stream may be gone after it
     return 0;
   }
   struct Reading {
@@ -60,7 +60,7 @@ std::size_t SocketState::readSome(MutableBytes into, std::error_code& error, msg
 // The right to write, handed from one writer to the next in the order in which they came.
 class SocketState::WriteTurn final {
  public:
-  explicit WriteTurn(SocketState& state) : user_(state.descriptor), state_(state) {
+  explicit WriteTurn(SocketState& state) : use_(state.descriptor), state_(state) {
     // It may give way: so before the look at who writes.
     plait::detail::checkpoint();
     if (!state.writing_) {
@@ -83,20 +83,15 @@ class SocketState::WriteTurn final {
  private:
   // close() waits also for those who wait for their turn, so the stream may go as soon as it
   // returns.
-  struct User {
-    explicit User(plait::detail::Descriptor& d) : descriptor(d) { descriptor.enter(); }
-    ~User() { descriptor.leave(); }
-    plait::detail::Descriptor& descriptor;
-  };
-  const User user_;
+  const plait::detail::Descriptor::Use use_;
   SocketState& state_;
 };
 
 void SocketState::writeAll(Bytes from, std::error_code& error, msghdr* message) {
   error.clear();
   if (from.empty() || !descriptor.isOpen()) {
-    plait::detail::checkpoint();
     if (!descriptor.isOpen()) error = systemError(-EBADF);
+    plait::detail::checkpoint();
     return;
   }
   const WriteTurn turn(*this);

@@ -34,6 +34,7 @@ class SocketState final {
   void setOption(int level, int option, const void* value, std::uint32_t bytes, const char* what);
 
   plait::detail::Descriptor descriptor;
+  bool passesOptionsOn = false;  // a listener that had its options before its first connection
 
  private:
   class WriteTurn;

@@ -17,18 +17,28 @@ using plait::detail::OpKind;
 
 SocketStream::SocketStream() noexcept = default;
 
-SocketStream::SocketStream(int descriptor) : state_(std::make_unique<SocketState>(descriptor)) {
-  // Messages shall go out when they are written. A unix socket refuses, and does so anyway.
+namespace {
+
+// Messages shall go out when they are written. A unix socket refuses, and does so anyway.
+void sendAtOnce(const SocketState& socket) {
   Op op(OpKind::setOption);
   const int on = 1;
   op.level = IPPROTO_TCP;
   op.name = TCP_NODELAY;
   op.setBuffer(&on, sizeof on);
-  state_->descriptor.call(op);
+  socket.descriptor.call(op);
 }
 
-SocketStream::SocketStream(int descriptor, Accepted)
-    : state_(std::make_unique<SocketState>(descriptor)) {}
+}  // namespace
+
+SocketStream::SocketStream(int descriptor) : state_(std::make_unique<SocketState>(descriptor)) {
+  sendAtOnce(*state_);
+}
+
+SocketStream::SocketStream(int descriptor, const SocketState& listener)
+    : state_(std::make_unique<SocketState>(descriptor)) {
+  if (!listener.passesOptionsOn) sendAtOnce(*state_);
+}
 
 SocketStream::SocketStream(SocketStream&& other) noexcept = default;
 SocketStream& SocketStream::operator=(SocketStream&& other) noexcept = default;

@@ -141,8 +141,9 @@ void Loop::endTurn() {
 }
 
 void Loop::waitForWork() {
+  const bool wasNothingLeft = nothingLeft();
   if (owner_ != nullptr) {
-    if (nothingLeft() && owner_->onNothingLeft()) return;
+    if (wasNothingLeft && owner_->onNothingLeft()) return;
     owner_->onIdle();
     if (!ready_.isEmpty()) return;
   }
@@ -151,14 +152,16 @@ void Loop::waitForWork() {
     if (kernel_->hasWork()) kernel_->turn(TimePoint::min());
   } else {
     kernel_->announceSleep();
-    kernel_->turn(inbox_->hasMail() ? TimePoint::min() : wheel_.next());
+    // The last handle may have gone meanwhile, whose wake-up found nobody asleep.
+    const bool mustLook = inbox_->hasMail() || (!wasNothingLeft && nothingLeft());
+    kernel_->turn(mustLook ? TimePoint::min() : wheel_.next());
   }
   if (spin_ > Duration::zero()) lastWait_ = raw::monotonicNow() - begin;
 }
 
 // True if something has come, or a timer is due, within the time of a spin.
 bool Loop::spinForWork() noexcept {
-  if (spin_ == Duration::zero() || lastWait_ > kSpinReach * spin_) return false;
+  if (spin_ == Duration::zero() || lastWait_ / kSpinReach > spin_) return false;
   const TimePoint due = wheel_.next();
   const TimePoint end = std::min(due, after(raw::monotonicNow(), spin_));
   TimePoint time{};
@@ -212,6 +215,7 @@ void Loop::restartAfterFork(std::unique_ptr<Kernel> kernel,
   turnLast_ = nullptr;
   timersFired_ = false;
   external_ = 0;
+  ignoredTimers_ = 0;
   forkGeneration_ = process::forkGeneration();
 }
 

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "plait/error.h"
+#include "plait/event.h"
+#include "plait/greenlet.h"
 #include "plait/statistics.h"
 #include "stream_contract.h"
 
@@ -52,6 +54,37 @@ STREAM_CASE("close wakes the parked writer and all behind it, and waits for them
 
   CHECK(left == 3);
   joinAllOrThrow(writers);
+}
+
+// A call gives way at its beginning once the fiber has had its share of calls.
+STREAM_CASE("close waits for who gives way at the beginning of a call [IO-15] [LOOP-3]") {
+  Event set;
+  set.set();
+  for (const bool reads : {true, false}) {
+    for (int calls = 100; calls < 140; ++calls) {
+      StreamPair mine = kind.make();
+      StreamPair later = kind.make();  // for a user who comes later
+      later.b.reset();
+      bool isInside = false;
+      auto user = spawn([&] {
+        for (int i = 0; i < calls; ++i) set.wait();
+        isInside = true;
+        try {
+          if (reads) readOnce(*mine.a);
+          if (!reads) mine.a->writeAll("x");
+        } catch (const Error&) {
+        }
+        isInside = false;
+      });
+      auto closer = spawn([&] {
+        mine.a->close();
+        CHECK_FALSE(isInside);
+        mine.a = std::move(later.a);
+      });
+      joinAll(std::vector<AnyGreenlet>{closer, user});
+      mine.a->close();
+    }
+  }
 }
 
 STREAM_CASE("a stream may be destroyed as soon as close has returned [IO-15] [IO-19]") {

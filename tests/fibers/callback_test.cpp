@@ -10,6 +10,7 @@
 #include "at_end.h"
 #include "fiber_test.h"
 #include "plait/call_later.h"
+#include "plait/cancel_shield.h"
 #include "plait/detail/sanitizer.h"
 #include "plait/error.h"
 #include "plait/event.h"
@@ -303,13 +304,36 @@ TEST_CASE("what a callback kept in a FiberLocal may block at the end of a run [L
   CHECK(done);
 }
 
+FIBER_TEST("a local that asks who it is when it is destroyed is not the next callback's [LOOP-8]") {
+  struct Asks {
+    ~Asks() { const CancelShield shield; }
+  };
+  static FiberLocal<Asks> asks;
+  static FiberLocal<int> number([] { return 0; });
+  std::uint64_t first = 0;
+  std::uint64_t second = 0;
+  int seen = -1;
+  callSoon([&] {
+    first = current().id();
+    static_cast<void>(asks.get());
+    *number = 5;
+  });
+  callSoon([&] {
+    second = current().id();
+    seen = *number;
+  });
+  settle();
+  CHECK(second > first + 1);  // the destructor was somebody too
+  CHECK(seen == 0);
+}
+
 TEST_CASE("a callback that may not park for want of memory gets an error, and the run goes on") {
   if (detail::kSanitized) {
     MESSAGE("left out: a sanitizer does not live under RLIMIT_AS");
     return;
   }
   const stacks::Death death = stacks::inChild([] {
-    bool isRefused = false;
+    int refused = 0;
     run([&] {
       const rlimit none{0, RLIM_INFINITY};
       rlimit before{};
@@ -323,19 +347,23 @@ TEST_CASE("a callback that may not park for want of memory gets an error, and th
         if (parked.size() == 1000) ::_exit(1);
         yield();
       }
-      callSoon([&] {
-        try {
-          sleep(1ms);
-        } catch (const Error&) {
-          isRefused = true;
-        }
-      });
+      const auto attempt = [&](void (*park)()) {
+        callSoon([&refused, park] {
+          try {
+            park();
+          } catch (const Error&) {
+            ++refused;
+          }
+        });
+      };
+      attempt([] { sleep(1ms); });
+      attempt([] { yield(); });
       settle();
       ::setrlimit(RLIMIT_AS, &before);
       static_cast<void>(parked.back().exception());
       sleep(1ms);
     });
-    ::_exit(isRefused ? 0 : 2);
+    ::_exit(refused == 2 ? 0 : 2);
   });
   CHECK(death.status == 0);
   CHECK(death.signal == 0);

@@ -2,11 +2,15 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
+#include <ranges>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "fiber_test.h"
+#include "plait/event.h"
 #include "plait/timeout.h"
 
 using namespace plait;
@@ -85,6 +89,38 @@ FIBER_TEST_ON("sim",
   const std::vector<std::string> lent{"a long string that is not in place"};
   CHECK(imap(pool, lent, [](std::string item) { return item; }).next() == lent[0]);
   CHECK(lent[0].size() > 20);
+
+  std::vector<std::string> seen{"another long string, behind a view"};
+  const auto same = [](std::string item) { return item; };
+  CHECK(imap(pool, std::span(seen), same).next() == seen[0]);
+  CHECK(imap(pool, seen | std::views::take(1), same).next() == seen[0]);
+  CHECK(seen[0].size() > 20);
+}
+
+FIBER_TEST("a reader of imap that is struck while it gives way loses no result [GROUP-7]") {
+  Event set;
+  set.set();
+  Pool pool(3);
+  std::vector<int> items(400);
+  for (int i = 0; i < 400; ++i) items[static_cast<std::size_t>(i)] = i;
+  auto results = imap(pool, items, [](int item) { return item; });
+  std::vector<int> got;
+  for (int round = 0; got.size() < items.size() && round < 10'000; ++round) {
+    for (int i = 0; i < round % 130; ++i) set.wait();
+    try {
+      const Timeout soon(0s);
+      while (const std::optional<int> next = results.next()) got.push_back(*next);
+    } catch (const TimeoutExpired&) {
+    }
+  }
+  CHECK(got == items);
+}
+
+FIBER_TEST("imap that may run nothing ahead is refused [GROUP-7]") {
+  Pool pool(1);
+  CHECK_THROWS_AS(imap(
+                      pool, std::vector{1}, [](int i) { return i; }, MapOrder::ofItems, 0),
+                  std::invalid_argument);
 }
 
 FIBER_TEST_ON("sim", "imap runs at most so many at once as the pool has slots [GROUP-7]") {

@@ -6,9 +6,13 @@
 #include <string>
 #include <vector>
 
+#include "child_process.h"
 #include "fiber_test.h"
 #include "plait/call_later.h"
+#include "plait/error.h"
+#include "plait/fork.h"
 #include "plait/group.h"
+#include "plait/run.h"
 
 using namespace plait;
 using namespace plait::test;
@@ -65,6 +69,44 @@ FIBER_TEST("an error of an observer is reported, and the greenlet runs all the s
 
   CHECK(others == 1);
   CHECK(errors.take(2).size() == 2);
+}
+
+FIBER_TEST_ON("sim", "what an observer kills never runs [SPAWN-4]") {
+  int ran = 0;
+  for (const bool withError : {false, true}) {
+    const SpawnObserver killer([withError](const AnyGreenlet& greenlet) {
+      if (!withError) return greenlet.requestKill();
+      greenlet.requestKill(std::make_exception_ptr(std::runtime_error("no")));
+    });
+    for (const AnyGreenlet& each :
+         std::vector<AnyGreenlet>{spawn([&ran] { ++ran; }), spawnLater(1h, [&ran] { ++ran; })}) {
+      each.join();
+      CHECK(each.isKilled() == !withError);
+      CHECK(each.exception() != nullptr);
+    }
+  }
+  CHECK(ran == 0);
+}
+
+TEST_CASE("an observer of a fiber that a forked child forgets hears nothing there [SPAWN-4]") {
+  CHECK(inChild([] {
+          int heard = 0;
+          try {
+            run([&heard] {
+              const SpawnObserver observer([&heard](const AnyGreenlet&) { ++heard; });
+              spawn([&heard] {
+                const pid_t child = ::fork();
+                if (child != 0) ::_exit(endOf(child));
+                afterForkInChild();
+                heard = 0;
+                spawn([] {}).join();
+              }).join();
+            });
+          } catch (const Error&) {
+            return heard;
+          }
+          return 98;
+        }) == 0);
 }
 
 TEST_CASE("an observer off a loop is refused [SPAWN-4]") {

@@ -191,6 +191,47 @@ FIBER_TEST_ON("sim", "an error in an inner group is the outer function's to catc
   CHECK(result == 4);
 }
 
+FIBER_TEST_ON("sim", "a function may join its group and take the error itself [GROUP-11]") {
+  bool wentOn = false;
+  withTaskGroup([&](TaskGroup& group) {
+    group.spawn([] { throw std::runtime_error("first"); });
+    CHECK_THROWS_WITH(group.join(), "first");
+    sleep(1s);
+    wentOn = true;
+  });
+  CHECK(wentOn);
+
+  withTaskGroup([](TaskGroup& group) {
+    group.spawn([] {
+      try {
+        sleep(1h);
+      } catch (...) {
+        throw std::runtime_error("of the cleanup");
+      }
+    });
+    settle();
+    CHECK(group.end() != nullptr);
+    sleep(1s);
+  });
+}
+
+FIBER_TEST_ON("sim", "an error of the function that came first is thrown [GROUP-11]") {
+  ExpectedErrors errors;
+  CHECK_THROWS_WITH(withTaskGroup([&](TaskGroup& group) {
+                      group.spawn([] {
+                        try {
+                          sleep(1h);
+                        } catch (...) {
+                          throw std::runtime_error("of the cleanup");
+                        }
+                      });
+                      settle();
+                      throw std::runtime_error("of f");
+                    }),
+                    "of f");
+  CHECK(errors.take(1).size() == 1);
+}
+
 FIBER_TEST_ON("sim", "an error kills also what is spawned into the group after it [GROUP-11]") {
   const TimePoint start = now();
   CHECK_THROWS_WITH(withTaskGroup([&](TaskGroup& group) {

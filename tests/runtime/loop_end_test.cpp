@@ -5,6 +5,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -239,20 +240,37 @@ TEST_CASE("a pool task that runs when run() ends is waited for [LOOP-16]") {
 
 TEST_CASE("calls of other threads are refused once all fibers have ended [LOOP-16]") {
   bool isRefused = false;
+  int calls = 0;
+  std::function<void(const LoopHandle&)> callAgain = [&](const LoopHandle& handle) {
+    ++calls;
+    try {
+      handle.callFromThread([&callAgain, handle] { callAgain(handle); });
+    } catch (const ReactorStopped&) {
+      isRefused = handle.isStopped();
+    }
+  };
+  run([&] { callAgain(LoopHandle()); });
+  CHECK(isRefused);
+  CHECK(calls < 100);
+}
+
+TEST_CASE("a callback that parks while a run closes may still be called by a thread [LOOP-16]") {
+  bool wasCalled = false;
+  std::thread caller;
   run([&] {
-    // The first runs before the last fiber has been seen to end, the second after.
-    callSoon([&isRefused, handle = LoopHandle()] {
-      handle.callFromThread([] {});
-      callSoon([&isRefused, handle] {
-        try {
-          handle.callFromThread([] {});
-        } catch (const ReactorStopped&) {
-          isRefused = handle.isStopped();
-        }
+    callSoon([&] {
+      callSoon([&] {
+        const CancelShield shield;
+        Event called;
+        caller = std::thread(
+            [handle = LoopHandle(), &called] { handle.callFromThread([&] { called.set(); }); });
+        called.wait();
+        wasCalled = true;
       });
     });
   });
-  CHECK(isRefused);
+  caller.join();
+  CHECK(wasCalled);
 }
 
 TEST_CASE(

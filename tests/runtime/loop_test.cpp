@@ -515,6 +515,17 @@ TEST_CASE("a spin is asked for by the environment too, and a wrong one is refuse
   ::unsetenv("PLAIT_SPIN_US");
 }
 
+TEST_CASE("a virtual clock goes on although a spin is asked for [LOOP-19]") {
+  RunOptions options;
+  options.kernel = "sim";
+  options.spin = 20us;
+  run(options, [] {
+    const TimePoint start = now();
+    sleep(1h);
+    CHECK(now() == start + 1h);
+  });
+}
+
 FIBER_TEST_WITH(spinning(1ms), "a spin that finds nothing ends in a sleep [LOOP-19]") {
   const LoopHandle handle;
   for (int i = 0; i < 3; ++i) {

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "plait/detail/assert.h"
 #include "plait/detail/fiber.h"
 #include "plait/detail/unique_function.h"
 #include "plait/error.h"
@@ -120,12 +121,15 @@ class Greenlet final : public AnyGreenlet {
     joinOrThrow(timeout);
     return std::move(*this).moveOut();
   }
+  // Moves out the result of one that has ended. Never switches. Throws: as get().
+  T result() && { return std::move(*this).moveOut(); }
 
  private:
   void joinOrThrow(Duration timeout) const {
     if (!join(timeout)) throw TimeoutError(fiber().describe() + " has not ended in time");
   }
-  detail::FiberOf<T>& result() const {
+  detail::FiberOf<T>& ended() const {
+    PLAIT_ASSERT(isReady());
     if (fiber().error()) {
       fiber().markObserved();
       std::rethrow_exception(fiber().error());
@@ -134,20 +138,20 @@ class Greenlet final : public AnyGreenlet {
   }
   decltype(auto) take() const {
     if constexpr (std::is_void_v<T>) {
-      result();
+      ended();
     } else if constexpr (std::is_reference_v<T>) {
-      return static_cast<T>(**result().value);
+      return static_cast<T>(**ended().value);
     } else {
-      return static_cast<T&>(*result().value);
+      return static_cast<T&>(*ended().value);
     }
   }
   T moveOut() && {
     if constexpr (std::is_void_v<T>) {
-      result();
+      ended();
     } else if constexpr (std::is_reference_v<T>) {
-      return static_cast<T>(**result().value);
+      return static_cast<T>(**ended().value);
     } else {
-      return std::move(*result().value);
+      return std::move(*ended().value);
     }
   }
 };

@@ -58,6 +58,7 @@ class Group {
   // From now on the first that ends by an exception other than a kill is kept, to be taken.
   void collectErrors(bool on) noexcept { collectors_ += on ? 1 : -1; }
   std::exception_ptr takeError() noexcept;
+  bool hasError() const noexcept { return static_cast<bool>(firstFailed_); }
   // From now on new members are killed at once.
   void killNewcomers(bool on) noexcept { killers_ += on ? 1 : -1; }
   virtual void onError(const AnyGreenlet&) noexcept {}
@@ -188,8 +189,12 @@ class TaskGroup final : private Group {
   // Kills all and waits for them, shielded; returns the first error, if nobody took it. May switch.
   std::exception_ptr end();
 
-  // While one lives, the first error of a greenlet strikes the fiber that made it with
-  // TaskGroupFailed.
+ private:
+  template <class F>
+  friend auto withTaskGroup(F&& f);
+
+  // The function of withTaskGroup(): while one lives, the first error of a greenlet strikes the
+  // fiber that made it with TaskGroupFailed.
   class Body final {
    public:
     explicit Body(TaskGroup& group);
@@ -209,7 +214,9 @@ class TaskGroup final : private Group {
     Blow blow_;
   };
 
- private:
+  // The function has failed: ends the group and throws the first error, its own or a greenlet's.
+  [[noreturn]] void fail(std::exception_ptr error);
+  std::exception_ptr takeFirst() noexcept;
   void onError(const AnyGreenlet& failed) noexcept override;
 
   Body* body_ = nullptr;
@@ -242,8 +249,7 @@ auto withTaskGroup(F&& f) {
     group.end();
     throw;
   } catch (...) {
-    if (const std::exception_ptr first = group.end()) std::rethrow_exception(first);
-    throw;
+    group.fail(std::current_exception());
   }
 }
 

@@ -8,6 +8,8 @@
 #include <iterator>
 #include <memory>
 #include <optional>
+#include <ranges>
+#include <stdexcept>
 #include <type_traits>
 #include <utility>
 
@@ -68,10 +70,12 @@ struct LazyMapState {
   std::exception_ptr inputError;
 };
 
-// An item of a range that was given is moved out of it, one of a lent range copied.
+// An item of a range that was given is moved out of it, one of a range that was lent, itself or by
+// a view of it, copied.
 template <class Range, class Each>
 decltype(auto) give(Each& item) noexcept {
-  if constexpr (std::is_lvalue_reference_v<Range>) {
+  if constexpr (std::is_lvalue_reference_v<Range> || std::ranges::view<Range> ||
+                std::ranges::borrowed_range<Range>) {
     return static_cast<Each&>(item);
   } else {
     return static_cast<Each&&>(item);
@@ -124,7 +128,7 @@ class LazyMap final {
     }
     next_->join();
     state_->slots.release();
-    return std::move(*std::exchange(next_, std::nullopt)).get();
+    return std::move(*std::exchange(next_, std::nullopt)).result();
   }
 
   // For `for (auto& result : imap(…))`.
@@ -160,7 +164,8 @@ auto imap(Pool& pool, Range&& items, F f, MapOrder order = MapOrder::ofItems,
           std::size_t ahead = kMapAhead) {
   using Item = std::decay_t<decltype(*std::begin(items))>;
   using T = std::invoke_result_t<F&, Item>;
-  static_assert(!std::is_void_v<T>, "imap() needs a function with a result; see Pool::map()");
+  static_assert(std::is_object_v<T>, "imap() needs a function that returns a value");
+  if (ahead == 0) throw std::invalid_argument("imap: nothing can run 0 items ahead");
   // A range given as rvalue moves in; a reference stays one.
   struct Feed {
     void operator()(detail::LazyMapState<T>& state) {

@@ -178,12 +178,10 @@ class BasicQueue {
   // Returns at once on a queue that nothing was put into. May switch.
   void join() { join(kForever); }
   bool join(Duration timeout) {
-    if (unfinished_ == 0) {
-      detail::checkpoint();
-      return true;
-    }
+    detail::checkpoint();
+    if (unfinished_ == 0) return true;
     allDone_.clear();
-    return allDone_.wait(timeout);
+    return detail::waitForSignal(allDone_.waiters(), {"Queue::join", this, nullptr}, timeout);
   }
 
   // For select(): take part without waiting.

@@ -64,9 +64,8 @@ class SocketStream final : public Stream {
 
   detail::SocketState& state() const noexcept { return *state_; }
 
-  // One that was accepted, and has the options that its listener has.
-  struct Accepted {};
-  SocketStream(int descriptor, Accepted);
+  // One that `listener` has accepted.
+  SocketStream(int descriptor, const detail::SocketState& listener);
 
  private:
   std::unique_ptr<detail::SocketState> state_;

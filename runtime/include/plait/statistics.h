@@ -16,7 +16,7 @@ struct LoopStatistics {
   std::uint64_t spawned = 0;
   std::uint64_t handlesDropped = 0;  // greenlets whose last handle went while they had not ended
   std::uint64_t killsSwallowed = 0;  // kills that had to strike again
-  std::size_t readyMax = 0;          // most Tasks ready at the start of a turn
+  std::size_t readyMax = 0;          // most Tasks run in one turn
   std::size_t timers = 0;            // armed now
   std::size_t inFlight = 0;          // operations in the kernel now
   std::size_t fibersReady = 0;       // started or not, waiting for their turn

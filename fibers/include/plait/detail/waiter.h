@@ -8,7 +8,8 @@
 // worker the frame) and the fiber stays parked for it. A wake that carries a value wins over a
 // cancellation of the same turn: the value is returned and the cancellation strikes at the next
 // blocking call. A wake that carries nothing loses nothing, so there the cancellation strikes at
-// once.
+// once. In a forked child onCancel is called once more, to take forgotten waiters out of their
+// lists: one that would tell another thread or the kernel looks at Loop::isForked() first.
 #pragma once
 
 #include <optional>

@@ -38,6 +38,19 @@ class Descriptor final {
   void enter() noexcept { ++users_; }
   void leave() noexcept;
 
+  // A call, from before its first checkpoint to its end: close() returns when all have left, and
+  // the object may be gone then.
+  class Use final {
+   public:
+    explicit Use(Descriptor& descriptor) noexcept : descriptor_(descriptor) { descriptor.enter(); }
+    Use(const Use&) = delete;
+    Use& operator=(const Use&) = delete;
+    ~Use() { descriptor_.leave(); }
+
+   private:
+    Descriptor& descriptor_;
+  };
+
  private:
   int number_ = -1;
   bool closing_ = false;
