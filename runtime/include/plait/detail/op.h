@@ -72,18 +72,21 @@ class Op final {
   bool cancelRequested = false;
   int descriptor;
 
+  // clang-format off
   // Which of these mean what, by kind:
-  //   read write recv send           buffer, length, flags (MSG_*), offset (-1: the file position)
-  //   recvMessage sendMessage        buffer: msghdr*; flags
-  //   receiveMany sendMany           buffer: mmsghdr*; length: how many; flags
-  //   accept acceptMany              flags (SOCK_*); buffer: sockaddr* or null; lengthInOut
-  //   connect bind                   buffer: sockaddr*; length
-  //   localName peerName             buffer: sockaddr*; lengthInOut
-  //   poll                           flags: poll(2) events
-  //   socket socketPair              level: domain; name: type; flags: protocol; buffer: int[2] for
-  //   a pair pipe                           buffer: int[2] listen                         length:
-  //   backlog          shutdown    flags: SHUT_* getOption setOption            level, name,
-  //   buffer, length / lengthInOut
+  //   read write recv send        buffer, length, flags (MSG_*), offset (-1: the file position)
+  //   recvMessage sendMessage     buffer: msghdr*; flags
+  //   receiveMany sendMany        buffer: mmsghdr*; length: how many; flags
+  //   accept acceptMany           flags (SOCK_*); buffer: sockaddr* or null; lengthInOut
+  //   connect bind                buffer: sockaddr*; length
+  //   localName peerName          buffer: sockaddr*; lengthInOut
+  //   poll                        flags: poll(2) events
+  //   socket socketPair           level: domain; name: type; flags: protocol; buffer: int[2] for a pair
+  //   pipe                        buffer: int[2]
+  //   listen                      length: backlog
+  //   shutdown                    flags: SHUT_*
+  //   getOption setOption         level, name, buffer, length / lengthInOut
+  // clang-format on
   void* buffer = nullptr;
   std::uint32_t length = 0;
   std::uint32_t flags = 0;
