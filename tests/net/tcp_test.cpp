@@ -9,10 +9,13 @@
 
 #include <array>
 
+#include "acceptor.h"
 #include "net_support.h"
 #include "plait/error.h"
+#include "plait/statistics.h"
 #include "plait/tcp.h"
 #include "plait/timeout.h"
+#include "socket_state.h"
 
 namespace plait::test {
 namespace {
@@ -206,6 +209,32 @@ FIBER_TEST("messages go out when they are written: nodelay is on from the start"
   CHECK(server.option(IPPROTO_TCP, TCP_NODELAY) != 0);
   client.setNoDelay(false);
   CHECK(client.option(IPPROTO_TCP, TCP_NODELAY) == 0);
+}
+
+FIBER_TEST_ON("uring", "a listener that was taken over gives nodelay to who waited in it before") {
+  const int number = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  REQUIRE(::listen(number, 1) == 0);  // on any free port
+  sockaddr_in where{};
+  socklen_t bytes = sizeof where;
+  REQUIRE(::getsockname(number, reinterpret_cast<sockaddr*>(&where), &bytes) == 0);
+  const SocketStream client = net::connect(Address::loopback(ntohs(where.sin_port)));
+
+  net::Listener listener(number);
+  const SocketStream server = listener.accept();
+
+  CHECK(server.option(IPPROTO_TCP, TCP_NODELAY) != 0);
+}
+
+FIBER_TEST_ON("uring", "an acceptor that is disarmed before it begins takes no client [SERVER-4]") {
+  net::Listener listener = net::listen("tcp:127.0.0.1:0");
+  net::detail::Acceptor acceptor(listener.state().descriptor);
+  const std::size_t before = loopStatistics().inFlight;
+
+  acceptor.want();
+  acceptor.disarm();
+
+  CHECK(acceptor.next() == -ECANCELED);
+  CHECK(loopStatistics().inFlight == before);
 }
 
 FIBER_TEST("socket options are what was set") {

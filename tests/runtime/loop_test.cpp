@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <exception>
 #include <memory>
@@ -25,6 +26,7 @@
 #include "plait/queue.h"
 #include "plait/semaphore.h"
 #include "plait/statistics.h"
+#include "plait/thread_pool.h"
 #include "plait/timeout.h"
 #include "thread_state.h"
 
@@ -524,6 +526,19 @@ TEST_CASE("a virtual clock goes on although a spin is asked for [LOOP-19]") {
     sleep(1h);
     CHECK(now() == start + 1h);
   });
+}
+
+TEST_CASE("a loop that spins notices that its last handle has gone [LOOP-19] [LOOP-14]") {
+  std::atomic<bool> isParking{false};
+  CHECK_THROWS_AS(run(spinning(100ms),
+                      [&isParking] {
+                        callInThread([handle = LoopHandle(), &isParking] {
+                          while (!isParking) std::this_thread::yield();
+                        });
+                        isParking = true;
+                        Event().wait();
+                      }),
+                  DeadlockError);
 }
 
 FIBER_TEST_WITH(spinning(1ms), "a spin that finds nothing ends in a sleep [LOOP-19]") {
