@@ -23,6 +23,7 @@ using namespace plait::test;
 using plait::detail::FiberMachine;
 using stacks::Death;
 using stacks::inChild;
+using stacks::isGuardInstallMissing;
 
 namespace {
 
@@ -53,14 +54,6 @@ std::size_t mappings() {
   std::size_t count = 0;
   for (std::string line; std::getline(maps, line);) ++count;
   return count;
-}
-
-bool isGuardInstallMissing() {
-  void* const page = mmap(nullptr, kPage, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  const bool isMissing = madvise(page, kPage, 102) != 0;
-  munmap(page, kPage);
-  if (isMissing) MESSAGE("left out: MADV_GUARD_INSTALL (Linux 6.13)");
-  return isMissing;
 }
 
 bool contains(std::string_view text, std::string_view part) {

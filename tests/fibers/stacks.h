@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,11 +11,13 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdlib>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <doctest/doctest.h>
 
+#include "plait/detail/mask.h"
 #include "stack_pool.h"
 
 namespace stacks {
@@ -30,11 +33,31 @@ inline const Fiber& nobody = reinterpret_cast<const Fiber&>(nobodyStorage);
 // Hides guards from the pools made in its scope.
 class Mask final {
  public:
-  explicit Mask(const char* features) { setenv("PLAIT_MASK", features, 1); }
+  explicit Mask(const char* features) {
+    if (const char* const before = getenv("PLAIT_MASK")) before_ = before;
+    setenv("PLAIT_MASK", features, 1);
+  }
   Mask(const Mask&) = delete;
   Mask& operator=(const Mask&) = delete;
-  ~Mask() { unsetenv("PLAIT_MASK"); }
+  ~Mask() {
+    unsetenv("PLAIT_MASK");
+    if (before_) setenv("PLAIT_MASK", before_->c_str(), 1);
+  }
+
+ private:
+  std::optional<std::string> before_;
 };
+
+// Says so, for a test that needs it. By the kernel, or by a mask.
+inline bool isGuardInstallMissing() {
+  constexpr std::size_t kBytes = 4096;
+  void* const page = mmap(nullptr, kBytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  const bool isMissing =
+      madvise(page, kBytes, 102) != 0 || plait::detail::isMasked("guard_install");
+  munmap(page, kBytes);
+  if (isMissing) MESSAGE("left out: MADV_GUARD_INSTALL (Linux 6.13)");
+  return isMissing;
+}
 
 inline constexpr const char* kMaskNothing = "";
 inline constexpr const char* kMaskInstall = "some_other,guard_install";
