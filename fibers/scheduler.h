@@ -239,6 +239,7 @@ inline void Scheduler::switchAway() noexcept {
   loop_.takeNext();
   if (&next != currentFiber) return switchTo(next);
   next.state_ = Fiber::State::running;
+  budget_ = kBudget;
 }
 
 inline void Scheduler::yield() noexcept {

@@ -466,6 +466,19 @@ FIBER_TEST("an exception out of a callback is reported once, and the others run 
   }
 }
 
+FIBER_TEST("a fiber that is alone gives way no more often than others do [LOOP-3]") {
+  Event set;
+  set.set();
+  yield();
+  const std::uint64_t before = loopStatistics().turns;
+
+  for (int i = 0; i < 1280; ++i) set.wait();
+
+  const std::uint64_t turns = loopStatistics().turns - before;
+  CHECK(turns >= 9);
+  CHECK(turns <= 11);
+}
+
 // --- spinning before a sleep ---
 
 namespace {
