@@ -41,6 +41,7 @@ void resetFloatingPoint() noexcept;
 
 // For the thread's own stack, before the first switch away from it.
 void adoptThreadStack(Context& context) noexcept;
+
 // --- inline: it is passed at every switch ---
 
 // What sanitizers want to know before a switch; `from` is null if that stack has no future.
@@ -51,7 +52,7 @@ void announceEnd(Context& from) noexcept;
 
 // jump_fcontext(), entered by a jump as it is left by one. A call would push a prediction of where
 // it returns to, which nobody takes, and every return after the switch, up to the user's, would be
-// predicted wrong: a yield then costs 18 ns in place of 9.6.
+// predicted wrong: a yield then costs 18 ns in place of 9.
 // The clobbers must name every register that a call may change, and no shadow stack may miss it.
 #if defined(__x86_64__) && !defined(__ILP32__) && !defined(__AVX512F__) && !defined(__APX_F__) && \
     !(defined(__CET__) && (__CET__ & 2))

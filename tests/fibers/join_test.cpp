@@ -221,9 +221,7 @@ FIBER_TEST_ON("sim", "a killed joinAll leaves nothing behind [SPAWN-14] [SPAWN-1
 FIBER_TEST_ON("sim", "iwait yields greenlets as they end, those that had before first [SPAWN-16]") {
   const auto order = [](const auto& greenlets) {
     std::string ended;
-    if constexpr (requires { iwait(greenlets); }) {
-      for (const AnyGreenlet& greenlet : iwait(greenlets)) ended += greenlet.name() + " ";
-    }
+    for (const AnyGreenlet& greenlet : iwait(greenlets)) ended += greenlet.name() + " ";
     return ended;
   };
   std::vector<AnyGreenlet> all{valueAfter(3ms, 0), valueAfter(1ms, 1), valueAfter(2ms, 2)};

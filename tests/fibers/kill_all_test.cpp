@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "fiber_test.h"
+#include "kills.h"
 #include "plait/cancel_shield.h"
 #include "plait/error.h"
 #include "plait/event.h"
@@ -14,11 +15,6 @@ using namespace plait::test;
 using namespace std::chrono_literals;
 
 namespace {
-
-template <class E>
-std::exception_ptr error(const E& e) {
-  return std::make_exception_ptr(e);
-}
 
 void yieldMuch() {
   for (int i = 0; i < 3; ++i) yield();

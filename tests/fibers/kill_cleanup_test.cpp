@@ -5,6 +5,7 @@
 
 #include "at_end.h"
 #include "fiber_test.h"
+#include "kills.h"
 #include "plait/event.h"
 #include "plait/greenlet.h"
 
@@ -13,11 +14,6 @@ using namespace plait::test;
 using namespace std::chrono_literals;
 
 namespace {
-
-template <class E>
-std::exception_ptr error(const E& e) {
-  return std::make_exception_ptr(e);
-}
 
 void yieldMuch() {
   for (int i = 0; i < 3; ++i) yield();

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "fiber_test.h"
+#include "kills.h"
 #include "plait/greenlet.h"
 #include "plait/mutex.h"
 #include "plait/queue.h"
@@ -12,15 +13,6 @@
 using namespace plait;
 using namespace plait::test;
 using namespace std::chrono_literals;
-
-namespace {
-
-template <class E>
-std::exception_ptr error(const E& e) {
-  return std::make_exception_ptr(e);
-}
-
-}  // namespace
 
 FIBER_TEST("a resumption with a result returns it, and the kill strikes next [KILL-14]") {
   for (const bool isKill : {true, false}) {

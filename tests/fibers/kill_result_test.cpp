@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "fiber_test.h"
+#include "kills.h"
 #include "plait/cancel_shield.h"
 #include "plait/error.h"
 #include "plait/event.h"
@@ -18,18 +19,6 @@ using namespace plait::test;
 using namespace std::chrono_literals;
 
 namespace {
-
-template <class E>
-std::exception_ptr error(const E& e) {
-  return std::make_exception_ptr(e);
-}
-
-// Parks until it is killed, by whatever.
-AnyGreenlet parked() {
-  const AnyGreenlet greenlet = spawn([] { Event().wait(); });
-  yield();
-  return greenlet;
-}
 
 struct NoStandardException {
   int value;

@@ -5,6 +5,7 @@
 
 #include "at_end.h"
 #include "fiber_test.h"
+#include "kills.h"
 #include "plait/cancel_shield.h"
 #include "plait/event.h"
 #include "plait/greenlet.h"
@@ -15,15 +16,6 @@
 using namespace plait;
 using namespace plait::test;
 using namespace std::chrono_literals;
-
-namespace {
-
-template <class E>
-std::exception_ptr error(const E& e) {
-  return std::make_exception_ptr(e);
-}
-
-}  // namespace
 
 FIBER_TEST("a kill that arrives during unwinding waits until it is over [KILL-19]") {
   for (const bool isKill : {true, false}) {

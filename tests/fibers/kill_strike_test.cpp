@@ -6,6 +6,7 @@
 #include <string>
 
 #include "fiber_test.h"
+#include "kills.h"
 #include "plait/async_result.h"
 #include "plait/event.h"
 #include "plait/greenlet.h"
@@ -19,22 +20,6 @@
 using namespace plait;
 using namespace plait::test;
 using namespace std::chrono_literals;
-
-namespace {
-
-template <class E>
-std::exception_ptr error(const E& e) {
-  return std::make_exception_ptr(e);
-}
-
-// The count of swallowed kills, once the statistics have one.
-template <class S>
-std::uint64_t killsSwallowed(const S& statistics) {
-  if constexpr (requires { statistics.killsSwallowed; }) return statistics.killsSwallowed;
-  return 0;
-}
-
-}  // namespace
 
 FIBER_TEST("code between blocking calls is never struck [KILL-12]") {
   std::string steps;
@@ -209,7 +194,7 @@ FIBER_TEST("a kill that is swallowed inside a NoSwitchScope lets nobody else run
 }
 
 FIBER_TEST("swallowed kills are counted in the statistics [KILL-16]") {
-  const std::uint64_t before = killsSwallowed(loopStatistics());
+  const std::uint64_t before = loopStatistics().killsSwallowed;
   const AnyGreenlet target = spawn([] {
     for (int i = 0; i < 3; ++i) {
       try {
@@ -223,7 +208,7 @@ FIBER_TEST("swallowed kills are counted in the statistics [KILL-16]") {
   target.kill();
 
   // Not the last: nothing blocking came after it.
-  CHECK(killsSwallowed(loopStatistics()) == before + 2);
+  CHECK(loopStatistics().killsSwallowed == before + 2);
 }
 
 FIBER_TEST("an exception of a kill strikes once [KILL-17]") {

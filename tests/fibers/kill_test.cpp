@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "fiber_test.h"
+#include "kills.h"
 #include "plait/cancel_shield.h"
 #include "plait/detail/await.h"
 #include "plait/error.h"
@@ -18,22 +19,6 @@
 using namespace plait;
 using namespace plait::test;
 using namespace std::chrono_literals;
-
-namespace {
-
-template <class E>
-std::exception_ptr error(const E& e) {
-  return std::make_exception_ptr(e);
-}
-
-// Parks until it is killed, by whatever.
-AnyGreenlet parked() {
-  const AnyGreenlet greenlet = spawn([] { Event().wait(); });
-  yield();
-  return greenlet;
-}
-
-}  // namespace
 
 // --- before, during and after the target's life ---
 

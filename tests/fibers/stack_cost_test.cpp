@@ -21,9 +21,12 @@
 using namespace plait;
 using namespace plait::test;
 using plait::detail::FiberMachine;
+using stacks::contains;
 using stacks::Death;
+using stacks::dig;
 using stacks::inChild;
 using stacks::isGuardInstallMissing;
+using stacks::residentBytes;
 
 namespace {
 
@@ -34,30 +37,11 @@ detail::Stack stackOf(const AnyGreenlet& greenlet) {
   return FiberMachine::of(greenlet.fiber()).stack;
 }
 
-std::size_t residentBytes(const detail::Stack& stack) {
-  std::vector<unsigned char> pages(stack.bytes / kPage);
-  REQUIRE(mincore(stack.bottom, stack.bytes, pages.data()) == 0);
-  return kPage * static_cast<std::size_t>(std::count_if(
-                     pages.begin(), pages.end(), [](unsigned char page) { return page & 1; }));
-}
-
-// Uses at least so much stack, all of it touched.
-[[gnu::noinline]] std::size_t dig(std::size_t bytes) {
-  std::array<volatile char, 1024> frame;
-  for (std::size_t i = 0; i < frame.size(); i += 64) frame[i] = 1;
-  if (bytes <= frame.size()) return static_cast<std::size_t>(frame[0]);
-  return dig(bytes - frame.size()) + static_cast<std::size_t>(frame[64]);
-}
-
 std::size_t mappings() {
   std::ifstream maps("/proc/self/maps");
   std::size_t count = 0;
   for (std::string line; std::getline(maps, line);) ++count;
   return count;
-}
-
-bool contains(std::string_view text, std::string_view part) {
-  return text.find(part) != std::string_view::npos;
 }
 
 }  // namespace

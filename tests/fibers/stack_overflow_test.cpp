@@ -16,7 +16,9 @@
 
 using namespace plait;
 using namespace plait::test;
+using stacks::contains;
 using stacks::Death;
+using stacks::dig;
 using stacks::inChild;
 
 namespace {
@@ -24,18 +26,6 @@ namespace {
 constexpr std::size_t kKiB = 1024;
 constexpr std::size_t kPage = 4096;
 constexpr std::size_t kDefault = detail::StackPool::kDefaultBytes;
-
-// Uses at least so much stack, all of it touched.
-[[gnu::noinline]] std::size_t dig(std::size_t bytes) {
-  std::array<volatile char, 1024> frame;
-  for (std::size_t i = 0; i < frame.size(); i += 64) frame[i] = 1;
-  if (bytes <= frame.size()) return static_cast<std::size_t>(frame[0]);
-  return dig(bytes - frame.size()) + static_cast<std::size_t>(frame[64]);
-}
-
-bool contains(std::string_view text, std::string_view part) {
-  return text.find(part) != std::string_view::npos;
-}
 
 }  // namespace
 

@@ -30,16 +30,9 @@ void touchDown(const Stack& stack, std::size_t depth) {
   }
 }
 
-std::size_t residentBytes(const Stack& stack) {
-  std::vector<unsigned char> pages(stack.bytes / kPage);
-  REQUIRE(mincore(stack.bottom, stack.bytes, pages.data()) == 0);
-  return kPage * static_cast<std::size_t>(std::count_if(
-                     pages.begin(), pages.end(), [](unsigned char page) { return page & 1; }));
-}
-
 std::size_t residentBytes(const std::vector<Stack>& stacks) {
   std::size_t sum = 0;
-  for (const Stack& stack : stacks) sum += residentBytes(stack);
+  for (const Stack& stack : stacks) sum += stacks::residentBytes(stack);
   return sum;
 }
 

@@ -7,12 +7,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstddef>
 #include <cstdlib>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -29,6 +31,28 @@ using plait::detail::StackPool;
 // The owners are never looked at here: a pool keeps their addresses only.
 alignas(16) inline std::array<std::byte, 16> nobodyStorage{};
 inline const Fiber& nobody = reinterpret_cast<const Fiber&>(nobodyStorage);
+
+inline constexpr std::size_t kPageBytes = 4096;
+
+inline bool contains(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
+
+// Of the stack's pages those in memory.
+inline std::size_t residentBytes(const Stack& stack) {
+  std::vector<unsigned char> pages(stack.bytes / kPageBytes);
+  REQUIRE(mincore(stack.bottom, stack.bytes, pages.data()) == 0);
+  return kPageBytes * static_cast<std::size_t>(std::count_if(
+                          pages.begin(), pages.end(), [](unsigned char page) { return page & 1; }));
+}
+
+// Uses at least so much stack, all of it touched.
+[[gnu::noinline]] inline std::size_t dig(std::size_t bytes) {
+  std::array<volatile char, 1024> frame;
+  for (std::size_t i = 0; i < frame.size(); i += 64) frame[i] = 1;
+  if (bytes <= frame.size()) return static_cast<std::size_t>(frame[0]);
+  return dig(bytes - frame.size()) + static_cast<std::size_t>(frame[64]);
+}
 
 // Hides guards from the pools made in its scope.
 class Mask final {
@@ -50,11 +74,10 @@ class Mask final {
 
 // Says so, for a test that needs it. By the kernel, or by a mask.
 inline bool isGuardInstallMissing() {
-  constexpr std::size_t kBytes = 4096;
-  void* const page = mmap(nullptr, kBytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* const page = mmap(nullptr, kPageBytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   const bool isMissing =
-      madvise(page, kBytes, 102) != 0 || plait::detail::isMasked("guard_install");
-  munmap(page, kBytes);
+      madvise(page, kPageBytes, 102) != 0 || plait::detail::isMasked("guard_install");
+  munmap(page, kPageBytes);
   if (isMissing) MESSAGE("left out: MADV_GUARD_INSTALL (Linux 6.13)");
   return isMissing;
 }

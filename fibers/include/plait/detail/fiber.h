@@ -65,13 +65,15 @@ class Strike : public WaitNode {
 };
 
 class Fiber : public Task {
+ public:
+  enum class State : std::uint8_t { created, ready, running, parked, finished };
+
  private:
   // First what every switch touches, to lie in one cache line with the Task. FiberMachine: the
   // context, the exception state, errno and the stack; fibers/machine.h.
-  enum class Phase : std::uint8_t { created, ready, running, parked, finished };
   static constexpr std::size_t kMachineBytes = 112;
   Scheduler* scheduler_ = nullptr;
-  Phase state_ = Phase::created;
+  State state_ = State::created;
   bool pending_ = false;  // a kill, a strike or a NoSwitchScope wants to be looked at
   bool killRequested_ = false;
   bool killed_ = false;
@@ -85,14 +87,12 @@ class Fiber : public Task {
   alignas(void*) std::byte machine_[kMachineBytes];
 
  public:
-  using State = Phase;
-
   Fiber(const SpawnOptions& options, const std::source_location& at);
 
   void retain() noexcept { ++references_; }
   void release() noexcept {
     if (--references_ == 0) return destroy();
-    if (references_ == 1 && state_ != Phase::finished) countDropped();
+    if (references_ == 1 && state_ != State::finished) countDropped();
   }
 
   State state() const noexcept { return state_; }

@@ -1,6 +1,5 @@
-// What a Loop needs from below: operations, time, and a wait that other threads can end. Three
-// implementations: uring (the default), sim (its own descriptors, network and virtual clock),
-// epoll.
+// What a Loop needs from below: operations, time, and a wait that other threads can end. Two
+// implementations: uring (the default) and sim (its own descriptors, network and virtual clock).
 #pragma once
 
 #include <cstdint>

@@ -20,7 +20,6 @@ long read(int descriptor, void* into, std::size_t bytes) noexcept;
 long write(int descriptor, const void* from, std::size_t bytes) noexcept;
 
 // Waits while *word == expected, until `deadline` on the monotonic clock. May return early.
-// `shared`: the word also wakes waiters queued as non-private (the ring's).
 void futexWait(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
                TimePoint deadline = kNever) noexcept;
 void futexWake(const std::atomic<std::uint32_t>& word, int count) noexcept;
