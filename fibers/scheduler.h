@@ -117,6 +117,7 @@ class Scheduler final : public LoopOwner {
   bool onNothingLeft() override;
   void onCallbackEnd() noexcept override { ++currentFiber->shieldDepth; }
   void onIdle() noexcept override;
+  const void* runningStack() const noexcept override { return currentFiber; }
   void addTo(LoopStatistics& statistics) const noexcept override;
 
  private:

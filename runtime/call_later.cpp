@@ -1,6 +1,7 @@
 #include "plait/call_later.h"
 
 #include "plait/detail/loop.h"
+#include "plait/time_source.h"
 
 namespace plait {
 namespace detail {
@@ -8,14 +9,14 @@ namespace detail {
 // Keeps itself alive while it is armed.
 class DelayedCallState final : public Timer {
  public:
-  DelayedCallState(UniqueFunction<void()> f, const std::source_location& place)
-      : Timer(&ring, &drop), function(std::move(f)), at(place) {}
+  DelayedCallState(TimeSource& source, UniqueFunction<void()> f, const std::source_location& place)
+      : Timer(&ring, &drop), time(source), function(std::move(f)), at(place) {}
 
   static void ring(Timer& timer) {
     const std::shared_ptr<DelayedCallState> self =
         std::move(static_cast<DelayedCallState&>(timer).myself);
     UniqueFunction<void()> function = std::move(self->function);
-    runCallback(*Loop::current(), function, self->at);
+    self->time.call(function, self->at);
   }
 
   static void drop(Timer& timer) {
@@ -24,17 +25,23 @@ class DelayedCallState final : public Timer {
     self->function.reset();
   }
 
+  TimeSource& time;
   UniqueFunction<void()> function;
   std::source_location at;
   std::shared_ptr<DelayedCallState> myself;
 };
 
-DelayedCall callAfter(Duration wait, UniqueFunction<void()> f, std::source_location at) {
-  Loop& loop = Loop::require("callLater()");
-  auto state = std::make_shared<DelayedCallState>(std::move(f), at);
+DelayedCall callAfter(TimeSource& time, Duration wait, UniqueFunction<void()> f,
+                      std::source_location at) {
+  auto state = std::make_shared<DelayedCallState>(time, std::move(f), at);
+  time.arm(*state, after(time.now(), wait));
   state->myself = state;
-  loop.arm(*state, wait);
   return DelayedCall(std::move(state));
+}
+
+DelayedCall callAfter(Duration wait, UniqueFunction<void()> f, std::source_location at) {
+  Loop::require("callLater()");
+  return callAfter(loopTime(), wait, std::move(f), at);
 }
 
 void callSoonOnLoop(UniqueFunction<void()> f, std::source_location at) {
@@ -47,26 +54,25 @@ bool DelayedCall::isActive() const noexcept { return state_ && state_->isArmed()
 
 bool DelayedCall::cancel() noexcept {
   if (!isActive()) return false;
-  detail::Loop::current()->disarm(*state_);
-  state_->function.reset();
+  state_->time.disarm(*state_);
+  // What the function owns may ask for this very call.
+  const detail::UniqueFunction<void()> function = std::move(state_->function);
   state_->myself.reset();
   return true;
 }
 
 bool DelayedCall::reset(Duration wait) noexcept {
   if (!isActive()) return false;
-  detail::Loop& loop = *detail::Loop::current();
-  loop.disarm(*state_);
-  loop.arm(*state_, wait);
+  state_->time.disarm(*state_);
+  state_->time.arm(*state_, after(state_->time.now(), wait));
   return true;
 }
 
 bool DelayedCall::delay(Duration more) noexcept {
   if (!isActive()) return false;
-  detail::Loop& loop = *detail::Loop::current();
   const TimePoint later = after(state_->deadline(), more);
-  loop.disarm(*state_);
-  loop.arm(*state_, later);
+  state_->time.disarm(*state_);
+  state_->time.arm(*state_, later);
   return true;
 }
 

@@ -41,6 +41,12 @@ ConcurrentUseError::ConcurrentUseError(std::string message)
 AlreadyCalledError::AlreadyCalledError(std::string message)
     : Error(std::errc::operation_not_permitted, std::move(message)) {}
 
+AlreadyChainedError::AlreadyChainedError(std::string message)
+    : Error(std::errc::operation_not_permitted, std::move(message)) {}
+
+BrokenDeferredError::BrokenDeferredError(std::string message)
+    : Error(std::errc::owner_dead, std::move(message)) {}
+
 QueueClosed::QueueClosed(std::string message) : Error(std::errc::broken_pipe, std::move(message)) {}
 
 const std::error_category& resolveCategory() noexcept {

@@ -1,5 +1,6 @@
 #include "plait/detail/inbox.h"
 
+#include "loop_registry.h"
 #include "plait/detail/raw.h"
 
 namespace plait::detail {
@@ -8,6 +9,8 @@ namespace {
 Task closedMark([](Task&) {});
 
 }  // namespace
+
+std::shared_ptr<Inbox> Home::inbox() const { return registry::of(*this); }
 
 bool Inbox::post(Task& task) noexcept {
   posting_.fetch_add(1, std::memory_order_seq_cst);

@@ -83,6 +83,7 @@ Loop::Loop(std::unique_ptr<Kernel> kernel)
 }
 
 Loop::~Loop() {
+  ending_ = true;
   registry::remove(*inbox_);
   dropCallbacks(inbox_->close());
   while (ready_.front() != nullptr) {

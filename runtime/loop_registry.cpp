@@ -50,6 +50,14 @@ std::shared_ptr<Inbox> first() {
   return inboxes().empty() ? nullptr : inboxes().front();
 }
 
+std::shared_ptr<Inbox> of(const Home& home) {
+  const raw::Locked locked(lock);
+  for (const auto& each : inboxes()) {
+    if (each->home == home) return each;
+  }
+  return nullptr;
+}
+
 void addThisThread() {
   const raw::Locked locked(lock);
   ownThreads().push_back(raw::threadId());

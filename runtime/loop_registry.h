@@ -5,14 +5,16 @@
 #include <memory>
 
 namespace plait::detail {
+class Home;
 class Inbox;
-}
+}  // namespace plait::detail
 
 namespace plait::detail::registry {
 
 void add(std::shared_ptr<Inbox> inbox);
 void remove(const Inbox& inbox) noexcept;
-std::shared_ptr<Inbox> first();  // null if no loop runs
+std::shared_ptr<Inbox> first();               // null if no loop runs
+std::shared_ptr<Inbox> of(const Home& home);  // null if none runs on that thread
 
 // Threads that run a loop or are a pool's worker.
 void addThisThread();

@@ -10,6 +10,7 @@
 #include "plait/detail/loop.h"
 #include "plait/detail/process.h"
 #include "plait/detail/raw.h"
+#include "plait/detail/type_name.h"
 
 namespace plait {
 namespace {
@@ -28,15 +29,19 @@ ErrorSink& defaultSink() {
   return sink;
 }
 
-std::string typeName(const std::type_info* type) {
-  if (type == nullptr) return "unknown type";
-  int status = 0;
-  const std::unique_ptr<char, decltype(&std::free)> name(
-      abi::__cxa_demangle(type->name(), nullptr, nullptr, &status), &std::free);
-  return status == 0 ? name.get() : type->name();
+std::string thrownType() {
+  const std::type_info* const type = abi::__cxa_current_exception_type();
+  return type == nullptr ? "unknown type" : detail::typeName(*type);
 }
 
 }  // namespace
+
+std::string detail::typeName(const std::type_info& type) {
+  int status = 0;
+  const std::unique_ptr<char, decltype(&std::free)> name(
+      abi::__cxa_demangle(type.name(), nullptr, nullptr, &status), &std::free);
+  return status == 0 ? name.get() : type.name();
+}
 
 ErrorSink setErrorSink(ErrorSink sink) {
   if (detail::Loop* loop = detail::Loop::current()) {
@@ -65,11 +70,11 @@ std::string describe(const std::exception_ptr& error) {
   try {
     std::rethrow_exception(error);
   } catch (const std::exception& e) {
-    return typeName(abi::__cxa_current_exception_type()) + ": " + e.what();
+    return thrownType() + ": " + e.what();
   } catch (const Cancellation& e) {
-    return typeName(abi::__cxa_current_exception_type()) + ": " + e.reason();
+    return thrownType() + ": " + e.reason();
   } catch (...) {
-    return typeName(abi::__cxa_current_exception_type());
+    return thrownType();
   }
 }
 

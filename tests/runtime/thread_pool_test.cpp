@@ -113,6 +113,7 @@ TEST_CASE("a job elsewhere keeps its loop from believing that nothing is left") 
     }
     void onCallbackEnd() noexcept override {}
     void onIdle() noexcept override { idle.open(); }
+    const void* runningStack() const noexcept override { return this; }
     void addTo(LoopStatistics&) const noexcept override {}
     bool isAsked = false;
     Gate idle;

@@ -28,8 +28,8 @@ CONFINED = {
 }
 
 # The thread-locals are the current Loop and the current fiber, nothing else; and, under TSan alone, the
-# fiber that TSan has yet to forget.
-THREAD_LOCAL = ("runtime/loop.cpp", "fibers/scheduler.cpp", "fibers/scheduler.h", "fibers/context.cpp")
+# fiber that TSan has yet to forget; and what a Deferred, which needs no loop, has yet to destroy.
+THREAD_LOCAL = ("runtime/loop.cpp", "fibers/scheduler.cpp", "fibers/scheduler.h", "fibers/context.cpp", "interop/deferred/destruction.cpp")
 
 # What would block a loop's thread, or park the scheduler under an interposed libc.
 BLOCKING = re.compile(

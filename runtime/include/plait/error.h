@@ -93,6 +93,19 @@ class AlreadyCalledError : public Error {
   explicit AlreadyCalledError(std::string message);
 };
 
+// A Deferred whose result was taken before, or whose type has changed since, was added to or waited
+// for once more.
+class AlreadyChainedError : public Error {
+ public:
+  explicit AlreadyChainedError(std::string message);
+};
+
+// A Deferred that nobody can fire any more.
+class BrokenDeferredError : public Error {
+ public:
+  explicit BrokenDeferredError(std::string message);
+};
+
 // The queue was closed: nothing more can be put, or everything in it has been taken.
 class QueueClosed : public Error {
  public:

@@ -6,6 +6,7 @@
 
 #include <atomic>
 
+#include "plait/detail/home.h"
 #include "plait/detail/kernel.h"
 #include "plait/detail/task.h"
 
@@ -32,6 +33,7 @@ class Inbox final {
   // A wake-up without a Task: a signal handler, a keep-alive that ended. Any thread.
   void wake() noexcept;
 
+  const Home home = Home::here();  // the loop's thread
   std::atomic<int> handles{0};
   // The run is over but for what is on its way: calls from other threads are refused, while Tasks
   // of the loop's own (a pool's answers) still come in.

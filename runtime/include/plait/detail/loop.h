@@ -34,6 +34,8 @@ class LoopOwner {
   virtual void onCallbackEnd() noexcept = 0;
   // The loop is about to wait in the kernel.
   virtual void onIdle() noexcept = 0;
+  // Tells stacks apart: the same answer means the same stack.
+  virtual const void* runningStack() const noexcept = 0;
   virtual void addTo(LoopStatistics& statistics) const noexcept = 0;
 
  protected:
@@ -86,6 +88,9 @@ class Loop final {
 
   void setOwner(LoopOwner* owner) noexcept { owner_ = owner; }
   LoopOwner* owner() const noexcept { return owner_; }
+  const void* runningStack() const noexcept {
+    return owner_ == nullptr ? nullptr : owner_->runningStack();
+  }
 
   // Work elsewhere (pool jobs, signal handlers, keep-alives) that may still make something ready.
   void addExternal(int count) noexcept { external_ += count; }
@@ -100,6 +105,9 @@ class Loop final {
   // those that `survives` knows stay armed: the surviving fiber's own, on its stack.
   void restartAfterFork(std::unique_ptr<Kernel> kernel,
                         const std::function<bool(const Timer&)>& survives);
+  // It is being destroyed: what is dropped now will never run.
+  bool isEnding() const noexcept { return ending_; }
+
   // This process is a forked child, and the loop is its parent's.
   bool isForked() const noexcept { return forkGeneration_ != process::forkGeneration(); }
 
@@ -121,6 +129,7 @@ class Loop final {
   Task* turnLast_ = nullptr;  // of this turn's batch; null once that is used up
   bool timersFired_ = false;  // of this turn
   bool stopped_ = false;
+  bool ending_ = false;
   Duration spin_ = Duration::zero();
   Duration lastWait_ = Duration::zero();  // kept only with a spin
   TimePoint clock_;

@@ -1,0 +1,32 @@
+#include "plait/failure.h"
+
+#include <cstring>
+#include <stdexcept>
+#include <typeinfo>
+
+#include "plait/report.h"
+
+namespace plait {
+
+Failure::Failure() : error_(std::current_exception()) {
+  if (!error_) throw std::logic_error("Failure() outside of a catch block has no exception");
+}
+
+Failure::Failure(std::exception_ptr error) : error_(std::move(error)) {
+  if (!error_) throw std::invalid_argument("Failure(nullptr)");
+}
+
+std::string Failure::message() const { return describe(error_); }
+
+// libstdc++'s exception_ptr is a pointer to the exception object, and its type_info knows what a
+// handler would take: a question costs no throw. tests/kernel/abi_test.cpp pins both.
+const void* detail::caughtBy(const std::type_info& type, const std::exception_ptr& error) noexcept {
+  if (!error) return nullptr;
+  const std::type_info* const thrown = error.__cxa_exception_type();
+  void* object = nullptr;
+  static_assert(sizeof object == sizeof error);
+  std::memcpy(&object, &error, sizeof object);
+  return type.__do_catch(thrown, &object, 1) ? object : nullptr;
+}
+
+}  // namespace plait
