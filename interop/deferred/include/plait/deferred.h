@@ -440,6 +440,18 @@ Deferred<T> fail(const Failure& failure,
   fired.errback(failure, at);
   return fired;
 }
+// callback() or errback(), as the result says.
+template <class T>
+void fire(const Deferred<T>& deferred, Result<T> result,
+          std::source_location at = std::source_location::current()) {
+  if (!result.isValue()) return deferred.errback(result.failure(), at);
+  if constexpr (std::is_void_v<T>) {
+    deferred.callback(at);
+  } else {
+    deferred.callback(std::move(result).value(), at);
+  }
+}
+
 template <class T, class E>
   requires std::is_base_of_v<std::exception, std::remove_cvref_t<E>>
 Deferred<T> fail(E&& error, std::source_location at = std::source_location::current()) {

@@ -1,0 +1,99 @@
+#include "plait/cooperator.h"
+
+#include <stdexcept>
+
+namespace plait::detail {
+
+// --- a task
+
+void TaskState::resume() {
+  if (paused_ == 0) throw std::logic_error("CooperativeTask::resume: it is not paused");
+  if (--paused_ == 0) go();
+}
+
+void TaskState::stop() {
+  if (isDone()) throw std::logic_error("CooperativeTask::stop: it is done");
+  finish(Failure(TaskStopped("the cooperative task was stopped")));
+  // What the step waits for is not wanted any more; how it ends is nobody's news.
+  if (const auto current = std::exchange(current_, std::nullopt)) current->cancel();
+}
+
+void TaskState::runStep() {
+  StepOutcome outcome{};
+  try {
+    outcome = step_();
+  } catch (const Cancellation& cancellation) {
+    finish(Failure(CancelledError(std::string("a step of a cooperative task ended: ") +
+                                  cancellation.reason())));
+    throw;
+  } catch (...) {
+    return finish(Failure());
+  }
+  if (isDone()) return;  // it stopped itself
+  if (!outcome.hasMore) return finish(Result<void>());
+  if (!outcome.wait) return go();
+  current_ = outcome.wait;
+  outcome.wait->addBoth([self = shared_from_this()](const Result<void>& result) {
+    self->current_.reset();
+    if (self->isDone()) return;
+    if (!result.isValue()) return self->finish(result);
+    self->go();
+  });
+}
+
+void TaskState::finish(const Result<void>& outcome) {
+  step_.reset();
+  fire(done_, outcome);
+}
+
+void TaskState::go() {
+  if (!isRunnable()) return;
+  cooperator_->add(shared_from_this());
+}
+
+// --- all of them
+
+void CooperatorState::add(std::shared_ptr<TaskState> task) {
+  if (stopped_) throw std::logic_error("Cooperator: it was stopped");
+  tasks_.push_back(std::move(task));
+  schedule();
+}
+
+// The timer holds this, and so the tasks: a Cooperator lives as long as it has work.
+void CooperatorState::schedule() {
+  struct Tick {
+    std::shared_ptr<CooperatorState> state;
+    explicit Tick(std::shared_ptr<CooperatorState> s) : state(std::move(s)) {}
+    Tick(Tick&&) noexcept = default;
+    ~Tick() {
+      if (state) state->drop();
+    }
+    void operator()() { std::exchange(state, nullptr)->tick(); }
+  };
+  if (tasks_.empty() || next_.isActive()) return;
+  next_ = callLater(time_, Duration::zero(), Tick(shared_from_this()));
+}
+
+void CooperatorState::tick() {
+  const TimePoint end = after(time_.now(), slice_);
+  // Tasks that go on are put behind the others; one look at each, then at the time.
+  for (std::size_t left = tasks_.size(); left > 0 && !tasks_.empty(); --left) {
+    const std::shared_ptr<TaskState> task = std::move(tasks_.front());
+    tasks_.pop_front();
+    schedule();
+    if (task->isRunnable()) task->runStep();
+    if (time_.now() >= end) break;
+  }
+  schedule();
+}
+
+void CooperatorState::stop() {
+  stopped_ = true;
+  const auto tasks = std::exchange(tasks_, {});
+  next_.cancel();
+  for (const std::shared_ptr<TaskState>& task : tasks) {
+    if (!task->isDone()) task->stop();
+  }
+}
+
+}  // namespace plait::detail
