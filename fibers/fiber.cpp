@@ -261,11 +261,21 @@ void Fiber::deliver() noexcept {
 void Fiber::requestKill() noexcept {
   if (isFinished() || killRequested_) return;
   killRequested_ = pending_ = true;
+  if (extras_) extras_->stop.request_stop();
   if (state_ == State::created) {
     startNow();
     return;
   }
   deliver();
+}
+
+std::stop_token Fiber::stopToken() {
+  std::stop_source& stop = extras().stop;
+  if (!stop.stop_possible()) {
+    stop = std::stop_source();
+    if (killRequested_ || killed_) stop.request_stop();
+  }
+  return stop.get_token();
 }
 
 // Spawned for later and struck before: it begins at once, to end without having run.

@@ -3,6 +3,7 @@
 
 #include <exception>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,7 @@ struct FiberExtras {
   std::vector<LocalSlot> locals;
   std::vector<std::unique_ptr<ExceptionStrike>> strikes;
   std::unique_ptr<StartTimer> startTimer;
+  std::stop_source stop{std::nostopstate};  // told of a kill, once somebody has asked for it
   std::vector<LinkNode*> links;  // not called yet; each deletes itself
 };
 

@@ -74,6 +74,7 @@ void spawnForRace(TaskGroup& group, Race<Result>& race, F& function) {
 // An error kills the others and is thrown when all have ended; so is a kill of the caller. The
 // functions may refer to the caller's frame. May switch.
 template <class... F>
+  requires(std::is_invocable_v<F&> && ...)
 std::tuple<detail::OrMonostate<std::invoke_result_t<F&>>...> all(F&&... functions) {
   std::tuple<std::optional<detail::OrMonostate<std::invoke_result_t<F&>>>...> results;
   TaskGroup group;
@@ -94,6 +95,7 @@ std::tuple<detail::OrMonostate<std::invoke_result_t<F&>>...> all(F&&... function
 // are killed and waited for, and what they still produce is dropped. Returns a variant whose index
 // tells the winner. May switch. Throws: the winner's error.
 template <class... F>
+  requires(std::is_invocable_v<F&> && ...)
 std::variant<detail::OrMonostate<std::invoke_result_t<F&>>...> race(F&&... functions) {
   using Result = std::variant<detail::OrMonostate<std::invoke_result_t<F&>>...>;
   detail::Race<Result> race;

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <source_location>
+#include <stop_token>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -79,6 +80,7 @@ class Fiber : public Task {
   bool killed_ = false;
   bool observed_ = false;
   bool isCallback_ = false;  // a dispatcher whose callback asked who it is
+  bool resultClaimed_ = false;
 
  protected:
   bool holdsValue_ = false;  // one whose destructor is the user's, and may block
@@ -100,6 +102,8 @@ class Fiber : public Task {
   bool isKilled() const noexcept { return killed_; }
   const std::exception_ptr& error() const noexcept { return error_; }
   void markObserved() noexcept { observed_ = true; }
+  // A result that can only be moved belongs to the first who says so.
+  bool claimResult() noexcept { return !std::exchange(resultClaimed_, true); }
   std::uint64_t id() const noexcept { return id_; }
   std::string name() const;
   void setName(std::string name);
@@ -121,6 +125,9 @@ class Fiber : public Task {
   std::uint64_t addLink(UniqueFunction<void(AnyGreenlet)> f, LinkWhen when,
                         const std::source_location& at);
   void removeLink(std::uint64_t id) noexcept;
+
+  // Asked to stop when the fiber is killed.
+  std::stop_token stopToken();
 
   // Parks the current fiber until this one has ended. Throws what strikes the current one.
   void join();

@@ -139,6 +139,11 @@ class SharedDeferred final {
         at);
   }
 
+  // Fires with the state, which has the result.
+  Deferred<std::shared_ptr<detail::SharedState<T>>> whenReady(At at = At::current()) const {
+    return state_->branch(at);
+  }
+
   bool isReady() const noexcept { return state_->isReady(); }
   const std::shared_ptr<detail::SharedState<T>>& state() const noexcept { return state_; }
 

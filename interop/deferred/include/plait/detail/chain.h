@@ -143,6 +143,14 @@ class Chain final {
 
   // The chain that is asked when this one is cancelled; for coroutines.
   void setWaitingFor(Chain* inner) noexcept { waitingFor_ = inner; }
+  // Who will fire it, if that is known: for whoever must not wait for itself.
+  void setProducer(const void* producer) noexcept { producer_ = producer; }
+  // Of the chain that is waited for in the end.
+  const void* lastProducer() const noexcept {
+    const Chain* each = this;
+    while (each->waitingFor_ != nullptr) each = each->waitingFor_;
+    return each->producer_;
+  }
   // A cancel came while it could not be handed on; asks once.
   bool takeCancelAsked() noexcept { return std::exchange(cancelAsked_, false); }
   void setCanceller(Canceller canceller);
@@ -217,6 +225,7 @@ class Chain final {
   Chain* below_ = nullptr;        // while it runs, or waits for its end: the one after it
   const void* runner_ = nullptr;  // while it runs: the stack
   Canceller* canceller_ = nullptr;
+  const void* producer_ = nullptr;
   const std::type_info* type_;
   std::source_location createdAt_;
   std::source_location firedAt_;
