@@ -105,6 +105,7 @@ void Scheduler::beginClosing() {
   closing_ = true;
   auto closer = makeGreenlet(
       [this] {
+        loop_.announceEnd();
         closeDown();
         stop();
       },

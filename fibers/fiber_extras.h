@@ -43,7 +43,7 @@ struct FiberExtras {
   std::vector<std::unique_ptr<ExceptionStrike>> strikes;
   std::unique_ptr<StartTimer> startTimer;
   std::stop_source stop{std::nostopstate};  // told of a kill, once somebody has asked for it
-  std::vector<LinkNode*> links;  // not called yet; each deletes itself
+  std::vector<LinkNode*> links;             // not called yet; each deletes itself
 };
 
 }  // namespace plait::detail

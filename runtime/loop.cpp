@@ -83,6 +83,7 @@ Loop::Loop(std::unique_ptr<Kernel> kernel)
 }
 
 Loop::~Loop() {
+  announceEnd();
   ending_ = true;
   registry::remove(*inbox_);
   dropCallbacks(inbox_->close());
@@ -93,6 +94,15 @@ Loop::~Loop() {
   }
   while (Timer* timer = wheel_.popAny()) timer->drop();
   currentLoop = nullptr;
+}
+
+void Loop::announceEnd() noexcept {
+  // One may ask for another.
+  while (!endings_.empty()) {
+    UniqueFunction<void()> next = std::move(endings_.back());
+    endings_.pop_back();
+    next();
+  }
 }
 
 Loop* Loop::current() noexcept { return currentLoop; }

@@ -38,7 +38,7 @@ void Clock::advance(Duration amount) {
   for (;;) {
     if (!wheel_.hasDue()) {
       const TimePoint next = wheel_.next();
-      if (next > now_) return;
+      if (next > now_ || next == kNever) return;
       wheel_.expire(next);
     }
     while (detail::Timer* timer = wheel_.popDue()) {

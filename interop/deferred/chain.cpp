@@ -55,6 +55,7 @@ struct Forward final : Link {
     ChainPointer target = std::move(self.target);
     const std::source_location at = self.at;
     self.~Forward();
+    target->setChainedTo(nullptr);
     if (chain == nullptr) return nullptr;
     try {
       if (!target->beginFire(at)) {
@@ -67,6 +68,7 @@ struct Forward final : Link {
       return nullptr;
     }
     chain->slot().moveTo(target->slot());
+    target->dropCancellerIfAny();
     return target.detach();
   }
 
@@ -93,8 +95,10 @@ Chain::~Chain() {
 
 bool Chain::mayDropFire(const std::source_location& at) {
   if (std::exchange(swallowsNext_, false)) return false;
-  std::string text = "the " + describe() + " was fired before, at " + placeOf(firedAt_) +
-                     ", and now again at " + placeOf(at);
+  const bool wasCancelled = firedAt_.line() == 0;
+  std::string text = "the " + describe() + " was " +
+                     (wasCancelled ? "cancelled" : "fired before, at " + placeOf(firedAt_)) +
+                     ", and now it is fired at " + placeOf(at);
   if (record_ != nullptr) text += record_->describe();
   throw AlreadyCalledError(std::move(text));
 }
@@ -105,6 +109,8 @@ void Chain::recordFire() {
 }
 
 void Chain::runLinks() {
+  // Without a loop the last handle may go on another thread meanwhile, and nobody sends it here.
+  const ChainPointer self = Loop::current() == nullptr ? ChainPointer(*this) : ChainPointer();
   Chain* top = this;
   const auto begin = [stack = runningStack()](Chain& chain, Chain* below) {
     chain.running_ = true;
@@ -124,7 +130,10 @@ void Chain::runLinks() {
       }
       Link& link = *chain.first_;
       chain.first_ = link.next;
-      if (Chain* const next = link.step(link, &chain)) {
+      Chain* const next = link.step(link, &chain);
+      // A cancel that came while a callback was parked is for the Deferred which that one returns.
+      chain.cancelAsked_ = false;
+      if (next != nullptr) {
         if (next->first_ != nullptr && next->isRunnable()) {
           begin(*next, &chain);
           top = next;
@@ -136,10 +145,10 @@ void Chain::runLinks() {
   } catch (...) {
     // A Cancellation goes on its way through whoever fired; the chains go on without it.
     while (top != nullptr) {
-      Chain* const below = top->below_;
-      top->runLater();
-      top->stopRunning(below == nullptr);
-      top = below;
+      const ChainPointer each(*top);
+      top = each->below_;
+      each->stopRunning(top == nullptr);
+      each->runLater();
     }
     throw;
   }
@@ -157,9 +166,14 @@ void Chain::stopRunning(bool isFirst) noexcept {
 
 void Chain::runLater() noexcept {
   if (first_ == nullptr) return;
-  Loop* const loop = Loop::current();
-  // Without a loop nothing is killed and no Timeout expires.
-  if (loop != nullptr) loop->callSoon([self = ChainPointer(*this)] { self->run(); }, createdAt_);
+  if (Loop* const loop = Loop::current()) {
+    return loop->callSoon([self = ChainPointer(*this)] { self->run(); }, createdAt_);
+  }
+  try {
+    run();
+  } catch (const Cancellation&) {
+    // Another one: the first is on its way already.
+  }
 }
 
 void Chain::setCancelled(const char* by) noexcept {
@@ -198,32 +212,41 @@ void Chain::takeFrom(Chain& inner, std::uint32_t generation) {
     throw std::logic_error("the " + describe() + " would wait for the " + inner.describe() +
                            ", which waits for it");
   }
-  void* const room = inner.allocate(sizeof(Continuation));
+  void* const room = inner.allocate(sizeof(Continuation), alignof(Continuation));
   inner.spend(createdAt_);
-  waitingFor_ = &inner;
+  setWaitingFor(&inner);
   inner.append(*::new (room) Continuation(ChainPointer(*this)));
   if (takeCancelAsked()) inner.cancel();
 }
 
-// Only a chain that another one waits for can be at the end of such a walk, and then its views are
-// spent: the walk is rare, so deep nests do not cost their depth squared.
+// Only a chain that another one waits for can be at the end of such a walk, which is rare: so deep
+// nests do not cost their depth squared.
 bool Chain::isWaitingFor(const Chain& other) const noexcept {
-  if (other.generation_ == 0) return false;
+  if (!other.isAwaited_) return false;
   const Chain* each = waitingFor_;
   while (each != nullptr && each != &other) each = each->waitingFor_;
   return each != nullptr;
 }
 
 void Chain::chainTo(ChainPointer target, const std::source_location& at) {
-  void* const room = allocate(sizeof(Forward));
+  void* const room = allocate(sizeof(Forward), alignof(Forward));
+  target->setChainedTo(this);
   append(*::new (room) Forward(std::move(target), at));
+}
+
+void Chain::requireOtherThan(const Chain& other) const {
+  if (this == &other) throw std::logic_error("chainDeferred() of the " + describe() + " to itself");
 }
 
 // --- cancelling
 
 void Chain::setCanceller(Canceller canceller) {
-  canceller_ = ::new (allocate(sizeof(Canceller))) Canceller(std::move(canceller));
-  base_ = free_;
+  if (canceller_ == nullptr) {
+    void* const room = allocate(sizeof(Canceller), alignof(Canceller));
+    canceller_ = ::new (room) Canceller;
+    base_ = free_;
+  }
+  *canceller_ = std::move(canceller);
 }
 
 void Chain::dropCanceller() noexcept {
@@ -244,6 +267,7 @@ void Chain::cancelThis() {
     return;
   }
   const ChainPointer self(*this);
+  std::exception_ptr killed;
   if (canceller_ == nullptr) {
     swallowsNext_ = true;
   } else {
@@ -252,21 +276,29 @@ void Chain::cancelThis() {
     try {
       if (canceller) answer = canceller(*this);
     } catch (const Cancellation&) {
-      throw;
+      killed = std::current_exception();
     } catch (...) {
       reportError("the canceller of the " + describe(), std::current_exception());
     }
-    if (called_) return;
-    if (answer == CancelAnswer::later) {
+    if (!called_ && answer == CancelAnswer::later) {
       *canceller_ = std::move(canceller);
       return;
     }
+    canceller.reset();
   }
-  called_ = true;
-  firedAt_ = createdAt_;
-  if (canceller_ != nullptr) dropCanceller();
-  slot_.setFailure(std::make_exception_ptr(CancelledError("the " + describe() + " was cancelled")));
-  run();
+  // What the canceller owned may have fired it, too.
+  if (!called_) {
+    called_ = true;
+    slot_.setFailure(
+        std::make_exception_ptr(CancelledError("the " + describe() + " was cancelled")));
+    dropCancellerIfAny();
+    if (killed) {
+      runLater();
+    } else {
+      run();
+    }
+  }
+  if (killed) std::rethrow_exception(killed);
 }
 
 // --- the end
@@ -278,8 +310,8 @@ void Chain::lastReleased() noexcept {
     released_ = true;
     return;
   }
-  if (first_ != nullptr) return breakLater();
-  destroy();
+  if (first_ != nullptr && breakLater()) return;
+  Destruction::of(*this);
 }
 
 // The chain ends at home, whatever thread the last handle was on.
@@ -295,15 +327,17 @@ void Chain::releaseOffHome() noexcept {
     return;
   }
   // Its loop has ended, so nobody there runs callbacks any more.
-  destroy();
+  Destruction::of(*this);
 }
 
-void Chain::breakLater() noexcept {
+// In a turn of its own. False if there is none to come.
+bool Chain::breakLater() noexcept {
   Loop* const loop = Loop::current();
+  if (loop == nullptr || std::exchange(breaking_, true)) return false;
   references_.store(1, std::memory_order_relaxed);
-  ChainPointer self(this, ChainPointer::Adopt());
-  if (loop == nullptr || std::exchange(breaking_, true)) return breakNow();
-  loop->callSoon([self = std::move(self)] { self->breakNow(); }, createdAt_);
+  loop->callSoon([self = ChainPointer(this, ChainPointer::Adopt())] { self->breakNow(); },
+                 createdAt_);
+  return true;
 }
 
 void Chain::breakNow() {
@@ -312,16 +346,23 @@ void Chain::breakNow() {
     const char* const why = called_ ? " is paused, and nobody is left who could unpause it"
                                     : " can never fire: the last handle on it is gone";
     called_ = true;
-    if (canceller_ != nullptr) dropCanceller();
     slot_.clear();
     slot_.setFailure(std::make_exception_ptr(BrokenDeferredError("the " + describe() + why)));
+    dropCancellerIfAny();
   }
   run();
 }
 
-void Chain::destroy() noexcept {
+// From Destruction: nothing else of this kind runs on this stack.
+void Chain::endNow() noexcept {
+  if (first_ != nullptr && isHome()) {
+    references_.store(1, std::memory_order_relaxed);
+    const ChainPointer self(this, ChainPointer::Adopt());
+    return breakNow();
+  }
   if (slot_.state() == State::failure && !unhandledIsQuiet_) reportUnhandled();
-  Destruction::of(*this);
+  dropAll();
+  delete this;
 }
 
 void Chain::freeMemory() noexcept {
@@ -334,15 +375,13 @@ void Chain::freeMemory() noexcept {
 }
 
 // Links of one chunk share it, so that long chains cost few allocations.
-void* Chain::allocateOutside(std::size_t bytes) {
+void* Chain::allocateOutside(std::size_t bytes, std::size_t alignment) {
   constexpr std::size_t kChunkBytes = 1024;
-  constexpr std::size_t kHead = alignof(std::max_align_t);
-  const std::size_t size = std::max(kChunkBytes, bytes + kHead);
-  auto* const chunk = ::new (::operator new(size)) Chunk{chunks_};
-  chunks_ = chunk;
-  free_ = reinterpret_cast<std::byte*>(chunk) + kHead;
-  end_ = reinterpret_cast<std::byte*>(chunk) + size;
-  return std::exchange(free_, free_ + bytes);
+  const std::size_t size = std::max(kChunkBytes, sizeof(Chunk) + alignment + bytes);
+  chunks_ = ::new (::operator new(size)) Chunk{chunks_};
+  free_ = reinterpret_cast<std::byte*>(chunks_ + 1);
+  end_ = reinterpret_cast<std::byte*>(chunks_) + size;
+  return allocate(bytes, alignment);
 }
 
 void Chain::dropAll() noexcept {
@@ -350,7 +389,7 @@ void Chain::dropAll() noexcept {
     first_ = link->next;
     link->step(*link, nullptr);
   }
-  if (canceller_ != nullptr) dropCanceller();
+  dropCancellerIfAny();
   slot_.clear();
 }
 
@@ -361,6 +400,7 @@ std::string Chain::describe() const { return "Deferred created at " + placeOf(cr
 std::string Chain::describe(const std::type_info& type) const {
   std::string text = "Deferred<" + typeName(type) + "> created at " + placeOf(createdAt_) + ", ";
   if (waitingFor_ != nullptr) return text + "waiting for the " + waitingFor_->describe();
+  if (chainedTo_ != nullptr) return text + "waiting for the " + chainedTo_->describe();
   if (!called_) return text + "not fired";
   if (running_) return text + "running its callbacks";
   if (paused_ > 0) return text + "paused";

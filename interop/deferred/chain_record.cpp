@@ -18,6 +18,7 @@ Backtrace Backtrace::here() {
 }
 
 std::string Backtrace::describe() const {
+  if (frames_.empty()) return " at a time when debugging was off";
   const std::unique_ptr<char*, decltype(&std::free)> lines(
       ::backtrace_symbols(frames_.data(), static_cast<int>(frames_.size())), &std::free);
   std::string text;

@@ -27,7 +27,10 @@ void CoroutinePromise::unhandled_exception() {
   try {
     throw;
   } catch (const Cancellation& cancellation) {
-    if (beginFinish()) chain_->setCancelled(cancellation.reason());
+    if (beginFinish()) {
+      chain_->setCancelled(cancellation.reason());
+      chain_->dropCancellerIfAny();
+    }
     if (run_ != nullptr) {
       run_->cancellation = std::current_exception();
       return;
@@ -38,7 +41,10 @@ void CoroutinePromise::unhandled_exception() {
     chain_ = ChainPointer();
     throw;
   } catch (...) {
-    if (beginFinish()) chain_->setFailure(std::current_exception());
+    if (beginFinish()) {
+      chain_->setFailure(std::current_exception());
+      chain_->dropCancellerIfAny();
+    }
   }
 }
 

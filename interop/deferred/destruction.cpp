@@ -35,8 +35,7 @@ void Destruction::of(Chain& chain) noexcept {
   mine.waiting_ = &chain;
   while (Chain* const next = mine.waiting_) {
     mine.waiting_ = next->below_;
-    next->dropAll();
-    delete next;
+    next->endNow();
   }
 }
 

@@ -8,7 +8,7 @@ namespace plait::detail {
 
 class Destruction final {
  public:
-  // Destroys it, now or when the destruction that runs on this stack is over.
+  // Ends it, now or when the one that runs on this stack is over.
   static void of(Chain& chain) noexcept;
 
  private:

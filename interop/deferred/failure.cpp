@@ -4,15 +4,31 @@
 #include <stdexcept>
 #include <typeinfo>
 
+#include "plait/cancellation.h"
+#include "plait/error.h"
 #include "plait/report.h"
 
 namespace plait {
 
-Failure::Failure() : error_(std::current_exception()) {
+namespace {
+
+std::exception_ptr withoutCancellation(std::exception_ptr error) {
+  if (detail::caughtBy(typeid(Cancellation), error) == nullptr) return error;
+  try {
+    std::rethrow_exception(error);
+  } catch (const Cancellation& cancellation) {
+    if (std::exception_ptr meaning = cancellation.asError()) return meaning;
+    return std::make_exception_ptr(CancelledError(cancellation.reason()));
+  }
+}
+
+}  // namespace
+
+Failure::Failure() : error_(withoutCancellation(std::current_exception())) {
   if (!error_) throw std::logic_error("Failure() outside of a catch block has no exception");
 }
 
-Failure::Failure(std::exception_ptr error) : error_(std::move(error)) {
+Failure::Failure(std::exception_ptr error) : error_(withoutCancellation(std::move(error))) {
   if (!error_) throw std::invalid_argument("Failure(nullptr)");
 }
 
@@ -26,6 +42,7 @@ const void* detail::caughtBy(const std::type_info& type, const std::exception_pt
   void* object = nullptr;
   static_assert(sizeof object == sizeof error);
   std::memcpy(&object, &error, sizeof object);
+  if (thrown->__is_pointer_p()) return type == *thrown ? object : nullptr;
   return type.__do_catch(thrown, &object, 1) ? object : nullptr;
 }
 

@@ -33,8 +33,6 @@ void KillOnStop::Request::operator()() const {
   }
 }
 
-std::stop_token stopTokenOf(const AnyGreenlet& greenlet) {
-  return greenlet.fiber().stopToken();
-}
+std::stop_token stopTokenOf(const AnyGreenlet& greenlet) { return greenlet.fiber().stopToken(); }
 
 }  // namespace plait

@@ -13,8 +13,8 @@ MixedWait::MixedWait(std::size_t count, WaitFor what, void** slots)
 
 void MixedWait::count(std::size_t index, bool isValue) {
   --missing_;
-  const bool decides = missing_ == 0 || what_ == WaitFor::firstEnd ||
-                       isValue == (what_ == WaitFor::firstValue);
+  const bool decides =
+      missing_ == 0 || what_ == WaitFor::firstEnd || isValue == (what_ == WaitFor::firstValue);
   if (decisive_ == kNone && decides) {
     decisive_ = index;
     if (!over_.isCalled()) over_.callback();

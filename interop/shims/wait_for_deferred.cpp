@@ -72,7 +72,7 @@ struct LeftBehind final : Link {
 void DeferredWait::leave(OnWaitEnd how) {
   chain->remove(*this);
   if (how == OnWaitEnd::cancel) {
-    chain->append(*::new (chain->allocate(sizeof(LeftBehind))) LeftBehind);
+    chain->append(*::new (chain->allocate(sizeof(LeftBehind), alignof(LeftBehind))) LeftBehind);
     cancelLater();
   } else {
     chain->unspend();
@@ -122,9 +122,8 @@ void waitForChain(ChainPointer chain, std::uint32_t generation, ResultSlot& into
     wait.leave(options.onEnd);
     return OnCancel::leave;
   });
-  const bool wasCancelled =
-      ended && into.state() == ResultSlot::State::failure &&
-      caughtBy(typeid(CancelledError), into.failure()) != nullptr;
+  const bool wasCancelled = ended && into.state() == ResultSlot::State::failure &&
+                            caughtBy(typeid(CancelledError), into.failure()) != nullptr;
   if (ended && !wasCancelled) return;
   // The cancel was this waiter's own: what has struck it says why.
   if (struck) self.throwPending();

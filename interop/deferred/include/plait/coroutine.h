@@ -75,6 +75,7 @@ class CoroutinePromise {
   void finish(V&&... value) {
     if (!beginFinish()) return;
     chain_->slot().template setValue<T>(std::forward<V>(value)...);
+    chain_->dropCancellerIfAny();
   }
 
  private:

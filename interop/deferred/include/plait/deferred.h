@@ -115,6 +115,16 @@ class Deferred final {
     });
   }
 
+  Deferred(const Deferred& other) = default;
+  Deferred(Deferred&& other) noexcept = default;
+  // What was held goes last: its end may use this handle.
+  Deferred& operator=(Deferred other) noexcept {
+    std::swap(chain_, other.chain_);
+    std::swap(generation_, other.generation_);
+    return *this;
+  }
+  ~Deferred() = default;
+
   // --- firing
 
   // Runs the callbacks with this value. Through a handle from before any change of type.
@@ -123,14 +133,10 @@ class Deferred final {
   template <class V = T>
     requires(!std::is_void_v<T> && std::is_constructible_v<T, V> &&
              !detail::kIsDeferred<std::remove_cvref_t<V>> &&
+             !detail::kIsResult<std::remove_cvref_t<V>> &&
              !std::is_same_v<std::remove_cvref_t<V>, Failure>)
   void callback(V&& value, At at = At::current()) const {
-    if constexpr (!std::is_nothrow_constructible_v<T, V>) {
-      // What making the value throws is the caller's, and the Deferred is not fired.
-      fire(at, T(std::forward<V>(value)));
-    } else {
-      fire(at, std::forward<V>(value));
-    }
+    fire(at, std::forward<V>(value));
   }
   void callback(At at = At::current()) const
     requires std::is_void_v<T>
@@ -144,7 +150,7 @@ class Deferred final {
     detail::Chain& chain = home();
     if (!chain.beginFire(at)) return;
     chain.setFailure(failure.exception());
-    chain.run();
+    chain.endFire();
   }
   void errback(const std::exception_ptr& error, At at = At::current()) const {
     errback(Failure(error), at);
@@ -232,7 +238,8 @@ class Deferred final {
   // returned from a callback, `other` is not waited for, and cancelling it does not touch this one.
   // Throws: AlreadyChainedError.
   void chainDeferred(const Deferred& other, At at = At::current()) const {
-    other.home();
+    other.home().requireOriginal(other.generation_, typeid(T));
+    home().requireOtherThan(*other.chain_);
     take(at).chainTo(other.chain_, at);
   }
 
@@ -256,7 +263,13 @@ class Deferred final {
         [guard = std::move(guard), onTimeout = std::move(onTimeout),
          timeout](Result<T> result) mutable -> Result<T> {
           if (!guard->end()) return result;
-          return onTimeout(std::move(result), timeout);
+          if constexpr (std::is_void_v<std::invoke_result_t<F&, Result<T>, Duration>>) {
+            static_assert(std::is_void_v<T>, "onTimeout returns what the Deferred holds");
+            onTimeout(std::move(result), timeout);
+            return {};
+          } else {
+            return onTimeout(std::move(result), timeout);
+          }
         },
         at);
   }
@@ -310,9 +323,17 @@ class Deferred final {
   void fire(const At& at, V&&... value) const {
     detail::Chain& chain = home();
     chain.requireOriginal(generation_, typeid(T));
-    if (!chain.beginFire(at)) return;
-    chain.slot().template setValue<T>(std::forward<V>(value)...);
-    chain.run();
+    if constexpr (detail::ResultSlot::setsSafely<T, V...>()) {
+      if (!chain.beginFire(at)) return;
+      chain.slot().template setValue<T>(std::forward<V>(value)...);
+    } else {
+      // What making the value throws is the caller's, and then the Deferred is not fired.
+      detail::ResultSlot made;
+      made.setValue<T>(std::forward<V>(value)...);
+      if (!chain.beginFire(at)) return;
+      made.moveTo(chain.slot());
+    }
+    chain.endFire();
   }
 
   detail::Chain& home() const {
@@ -341,14 +362,6 @@ class Deferred final {
     }
   }
 
-  // The links before `generation_` changes see this T, those after it U.
-  template <class U>
-  std::uint32_t nextGeneration(detail::Chain& chain, const At& at) const {
-    chain.requireGeneration(generation_);
-    if constexpr (!std::is_same_v<T, U>) chain.spend(at);
-    return chain.generation();
-  }
-
   template <class U, class F, class G>
   decltype(auto) add(F f, G g, const At& at) const {
     checkErrback<U, F, G>();
@@ -363,22 +376,27 @@ class Deferred final {
   template <class U, class Link, class... Args>
   decltype(auto) append(const At& at, Args&&... args) const {
     detail::Chain& chain = home();
-    const std::uint32_t generation = nextGeneration<U>(chain, at);
+    chain.requireGeneration(generation_);
+    // A link that cannot be made changes nothing.
+    detail::Link& link = Link::make(chain, std::forward<Args>(args)...);
     if constexpr (std::is_same_v<T, U>) {
-      Link::append(chain, std::forward<Args>(args)...);
+      chain.append(link);
       return static_cast<const Deferred&>(*this);
     } else {
-      Deferred<U> after(chain_, generation);
-      Link::append(chain, std::forward<Args>(args)...);
+      chain.spend(at);
+      Deferred<U> after(chain_, chain.generation());
+      chain.append(link);
       return after;
     }
   }
   template <class U, class Link, class... Args>
   Deferred<U> appendHere(const At& at, Args&&... args) && {
     detail::Chain& chain = home();
-    const std::uint32_t generation = nextGeneration<U>(chain, at);
-    Deferred<U> after(std::move(chain_), generation);
-    Link::append(chain, std::forward<Args>(args)...);
+    chain.requireGeneration(generation_);
+    detail::Link& link = Link::make(chain, std::forward<Args>(args)...);
+    if constexpr (!std::is_same_v<T, U>) chain.spend(at);
+    Deferred<U> after(std::move(chain_), chain.generation());
+    chain.append(link);
     return after;
   }
 
@@ -452,6 +470,11 @@ void fire(const Deferred<T>& deferred, Result<T> result,
   }
 }
 
+template <class T>
+Deferred<T> fail(const std::exception_ptr& error,
+                 std::source_location at = std::source_location::current()) {
+  return fail<T>(Failure(error), at);
+}
 template <class T, class E>
   requires std::is_base_of_v<std::exception, std::remove_cvref_t<E>>
 Deferred<T> fail(E&& error, std::source_location at = std::source_location::current()) {

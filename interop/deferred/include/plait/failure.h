@@ -18,7 +18,8 @@ class Result;
 
 namespace detail {
 
-// The object in `error` if a handler for E would take it, else null. `type` is typeid(E).
+// The object in `error` if a handler for E would take it, else null. `type` is typeid(E). Of a
+// pointer, only if it is of that very type.
 const void* caughtBy(const std::type_info& type, const std::exception_ptr& error) noexcept;
 
 template <class T>
@@ -33,7 +34,8 @@ class Failure final {
  public:
   // The exception being handled. Throws: std::logic_error outside a handler.
   Failure();
-  // Throws: std::invalid_argument for a null one.
+  // A Cancellation becomes the error that it means: it is for the fiber that it was thrown in
+  // alone. Throws: std::invalid_argument for a null one.
   explicit Failure(std::exception_ptr error);
   // Of an exception object: Failure(std::runtime_error("no luck")).
   template <class E>
@@ -84,7 +86,8 @@ class [[nodiscard]] Result final {
       : outcome_(std::in_place_index<0>) {}
   template <class V>
     requires(!std::is_void_v<T> && !std::is_same_v<std::decay_t<V>, Result> &&
-             !std::is_same_v<std::decay_t<V>, Failure> && std::is_constructible_v<Stored, V>)
+             !std::is_same_v<std::decay_t<V>, Failure> && !detail::kIsResult<std::decay_t<V>> &&
+             std::is_convertible_v<V, Stored>)
   Result(V&& value)  // NOLINT(google-explicit-constructor)
       : outcome_(std::in_place_index<0>, std::forward<V>(value)) {}
   Result(Failure failure)  // NOLINT(google-explicit-constructor)

@@ -12,12 +12,16 @@
 #include <source_location>
 #include <utility>
 
-#include "plait/call_later.h"
 #include "plait/deferred.h"
 
 namespace plait {
 
 namespace detail {
+
+[[noreturn]] void throwForeignShare(const std::source_location& at);
+void reportUnwanted(const Failure& failure) noexcept;
+// In a turn of its own; without a loop, now.
+void afterThis(UniqueFunction<void()> f);
 
 // The producer's chain owns the collector, and through it this; this points weakly back at it.
 template <class T>
@@ -27,6 +31,8 @@ class SharedState final : public std::enable_shared_from_this<SharedState<T>> {
 
   // What the branch fires with keeps the value alive.
   Branch branch(const std::source_location& at) {
+    if (!home_.isHere()) throwForeignShare(at);
+    isWanted_ = true;
     if (result_) {
       Branch fired(at);
       fired.callback(this->shared_from_this(), at);
@@ -47,6 +53,10 @@ class SharedState final : public std::enable_shared_from_this<SharedState<T>> {
     result_.emplace(std::move(result));
     deliver();
   }
+  ~SharedState() {
+    if (!isWanted_ && result_ && !result_->isValue()) reportUnwanted(result_->failure());
+  }
+
   const Result<T>& result() const { return *result_; }
   bool isReady() const noexcept { return result_.has_value(); }
 
@@ -56,11 +66,12 @@ class SharedState final : public std::enable_shared_from_this<SharedState<T>> {
     while (!waiting_.empty()) {
       const Branch next = std::move(waiting_.front());
       waiting_.pop_front();
+      if (next.isCalled()) continue;  // its consumer has ended it
       try {
         next.callback(self);
       } catch (const Cancellation&) {
         // Whoever fires is killed; the others get theirs all the same.
-        if (!waiting_.empty()) callSoon([self] { self->deliver(); });
+        if (!waiting_.empty()) afterThis([self] { self->deliver(); });
         throw;
       }
     }
@@ -71,7 +82,9 @@ class SharedState final : public std::enable_shared_from_this<SharedState<T>> {
     if (waiting_.empty() && source_ != nullptr) source_->cancel();
   }
 
+  Home home_ = Home::here();
   Chain* source_ = nullptr;
+  bool isWanted_ = false;  // somebody has asked for the result
   std::deque<Branch> waiting_;
   std::optional<Result<T>> result_;
 };
@@ -80,7 +93,8 @@ class SharedState final : public std::enable_shared_from_this<SharedState<T>> {
 template <class T>
 class SharedSource final {
  public:
-  SharedSource(std::shared_ptr<SharedState<T>> state, Chain& chain) : state_(std::move(state)) {
+  SharedSource(std::shared_ptr<SharedState<T>> state, Chain& chain)
+      : state_(std::move(state)), chain_(&chain) {
     state_->setSource(&chain);
   }
   SharedSource(SharedSource&&) noexcept = default;
@@ -89,12 +103,15 @@ class SharedSource final {
   }
 
   void operator()(Result<T> result) {
+    // A consumer that is killed is no failure of the producer's.
+    chain_->forgetFailure();
     state_->setSource(nullptr);
     state_->collect(std::move(result));
   }
 
  private:
   std::shared_ptr<SharedState<T>> state_;
+  Chain* chain_;  // which runs this
 };
 
 template <class F, class T>

@@ -16,8 +16,8 @@
 
 namespace plait {
 
-// Where threads wait for futures: up to 256 of them, apart from the default pool, so that what fills
-// a future there always finds a thread.
+// Where threads wait for futures: up to 256 of them, apart from the default pool, so that what
+// fills a future there always finds a thread.
 ThreadPool& futurePool();
 
 // Fires in a later turn when the future is done, with its value or its exception; a thread of

@@ -57,8 +57,8 @@ class MixedWait final : public Members {
   }
 
   // Parks until the wait is over and all members have ended; those that were not needed have been
-  // cancelled. Returns the index of the decisive one. A kill of the caller cancels all. Throws: what
-  // strikes the caller.
+  // cancelled. Returns the index of the decisive one. A kill of the caller cancels all. Throws:
+  // what strikes the caller.
   std::size_t wait(const std::source_location& at);
 
   const std::exception_ptr& error(std::size_t index) const noexcept { return errors_[index]; }
@@ -152,13 +152,12 @@ std::tuple<detail::OrMonostate<detail::AwaitedOf<A>>...> all(A&&... awaited) {
       slots.results);
 }
 
-// Waits for the first value; the others are cancelled and waited for, and what they still come to is
-// dropped. A variant whose index tells which it was.
-// May switch. Throws: FailureGroup if all fail.
+// Waits for the first value; the others are cancelled and waited for, and what they still come to
+// is dropped. A variant whose index tells which it was. May switch. Throws: FailureGroup if all
+// fail.
 template <detail::Awaited... A>
 std::variant<detail::OrMonostate<detail::AwaitedOf<A>>...> any(A&&... awaited) {
-  return detail::waitForFirst<detail::WaitFor::firstValue>(
-      toDeferred(std::forward<A>(awaited))...);
+  return detail::waitForFirst<detail::WaitFor::firstValue>(toDeferred(std::forward<A>(awaited))...);
 }
 
 // The same for the first that ends, be it with a value or with a failure, which is thrown.

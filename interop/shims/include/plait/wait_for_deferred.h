@@ -40,8 +40,8 @@ void waitForChain(ChainPointer chain, std::uint32_t generation, ResultSlot& into
 // to add to it, is AlreadyChainedError; share() it for several.
 //
 // A waiter that is killed, or whose Timeout expires, cancels `d` and waits on for what comes of
-// that. A value is returned all the same, and the kill strikes at the next blocking call; so `d` may
-// use this frame. `onEnd` can say otherwise: after OnWaitEnd::cancel a late CancelledError is
+// that. A value is returned all the same, and the kill strikes at the next blocking call; so `d`
+// may use this frame. `onEnd` can say otherwise: after OnWaitEnd::cancel a late CancelledError is
 // nobody's, another late failure is reported, and a late value is destroyed.
 //
 // The handle is dropped before the fiber parks: when no other is left that could fire `d`,
@@ -60,7 +60,8 @@ T waitForDeferred(Deferred<T> d, Duration timeout, OnWaitEnd onEnd = OnWaitEnd::
   }
   return slot.takeValue<T>();
 }
-// The first for ever. With a `timeout`, throws also: TimeoutError, when the cancelled `d` has ended.
+// The first for ever. With a `timeout`, throws also: TimeoutError, when the cancelled `d` has
+// ended.
 template <class T>
 T waitForDeferred(Deferred<T> d, OnWaitEnd onEnd = OnWaitEnd::cancelAndWait,
                   std::source_location at = std::source_location::current()) {

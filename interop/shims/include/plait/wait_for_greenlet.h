@@ -40,15 +40,16 @@ auto waitForGreenlet(const Greenlet<T>& greenlet,
                      std::source_location at = std::source_location::current()) {
   constexpr bool kCopies = std::is_void_v<T> || std::is_copy_constructible_v<T>;
   if constexpr (!kCopies) detail::claimResult(greenlet);
-  return detail::whenEnded(greenlet, at).addCallback(
-      [greenlet](const AnyGreenlet&) -> T {
-        if constexpr (kCopies) {
-          return greenlet.get();
-        } else {
-          return Greenlet<T>(greenlet).result();
-        }
-      },
-      at);
+  return detail::whenEnded(greenlet, at)
+      .addCallback(
+          [greenlet](const AnyGreenlet&) -> T {
+            if constexpr (kCopies) {
+              return greenlet.get();
+            } else {
+              return Greenlet<T>(greenlet).result();
+            }
+          },
+          at);
 }
 
 // For coroutines: co_await greenlet.

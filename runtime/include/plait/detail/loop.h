@@ -8,8 +8,10 @@
 #include <algorithm>
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <source_location>
+#include <vector>
 
 #include "plait/detail/inbox.h"
 #include "plait/detail/kernel.h"
@@ -105,6 +107,14 @@ class Loop final {
   // those that `survives` knows stay armed: the surviving fiber's own, on its stack.
   void restartAfterFork(std::unique_ptr<Kernel> kernel,
                         const std::function<bool(const Timer&)>& survives);
+  // Calls f once, when the run begins to close: before its fibers are ended. At the latest when the
+  // loop is destroyed. f must not throw.
+  void onEnd(UniqueFunction<void()> f) { endings_.push_back(std::move(f)); }
+  void announceEnd() noexcept;
+  // What an upper layer keeps for each loop, by a key of its own; empty at first. Gone with the
+  // loop.
+  std::shared_ptr<void>& attachment(const void* key) { return attachments_[key]; }
+
   // It is being destroyed: what is dropped now will never run.
   bool isEnding() const noexcept { return ending_; }
 
@@ -141,6 +151,8 @@ class Loop final {
   std::size_t ignoredTimers_ = 0;
   unsigned forkGeneration_;
   ErrorSink errorSink_;
+  std::vector<UniqueFunction<void()>> endings_;
+  std::map<const void*, std::shared_ptr<void>> attachments_;
   std::uint64_t turns_ = 0;
   std::uint64_t tasks_ = 0;
   std::uint64_t tasksAtTurn_ = 0;   // as they were when this turn began

@@ -100,7 +100,8 @@ void callInto(Chain& chain, F& f, Clear clear, Args&&... args) {
       clear();
       chain.slot().template setValue<void>();
     } else {
-      R outcome = std::invoke(f, std::forward<Args>(args)...);
+      // A copy: what it refers to may lie in the slot.
+      std::decay_t<R> outcome = std::invoke(f, std::forward<Args>(args)...);
       clear();
       settleWith<U>(chain, std::move(outcome));
     }
@@ -138,10 +139,11 @@ struct ErrorCall<ErrorFilter<E, G>> {
 template <class Derived>
 class OwnedLink : public Link {
  public:
+  // In the chain's memory, for chain.append().
   template <class... Args>
-  static void append(Chain& chain, Args&&... args) {
-    void* const room = chain.allocate(sizeof(Derived));
-    chain.append(*::new (room) Derived(std::forward<Args>(args)...));
+  static Link& make(Chain& chain, Args&&... args) {
+    void* const room = chain.allocate(sizeof(Derived), alignof(Derived));
+    return *::new (room) Derived(std::forward<Args>(args)...);
   }
 
  protected:
@@ -220,7 +222,11 @@ class BothLink final : public OwnedLink<BothLink<T, U, F>> {
   explicit BothLink(F&& f) : function_(std::move(f)) {}
 
   void take(Chain& chain) {
-    callInto<U>(chain, function_, [] {}, takeResult<T>(chain.slot()));
+    // What moving the value throws is the chain's as well.
+    const auto call = [this, &chain]() -> decltype(auto) {
+      return std::invoke(function_, takeResult<T>(chain.slot()));
+    };
+    callInto<U>(chain, call, [] {});
   }
 
  private:

@@ -84,16 +84,20 @@ class Chain final {
   ResultSlot& slot() noexcept { return slot_; }
   const std::source_location& createdAt() const noexcept { return createdAt_; }
 
-  // Afterwards the result goes into slot(), then run(). False if it shall be dropped, because a
+  // Afterwards the result goes into slot(), then endFire(). False if it shall be dropped, because a
   // cancel came before. Throws: AlreadyCalledError.
   bool beginFire(const std::source_location& at) {
     if (called_) return mayDropFire(at);
     called_ = true;
     firedAt_ = at;
-    if (canceller_ != nullptr) dropCanceller();
     if (isDebugging()) [[unlikely]]
       recordFire();
     return true;
+  }
+  // The result is in the slot.
+  void endFire() {
+    if (canceller_ != nullptr) dropCanceller();
+    run();
   }
   // Throws: std::logic_error if the view that has `type` came after a change of type.
   void requireOriginal(std::uint32_t generation, const std::type_info& type) const {
@@ -108,10 +112,14 @@ class Chain final {
   void unpause();
 
   // Room for a link, valid until it has run.
-  void* allocate(std::size_t bytes) {
-    bytes = (bytes + alignof(std::max_align_t) - 1) & ~(alignof(std::max_align_t) - 1);
-    if (static_cast<std::size_t>(end_ - free_) < bytes) return allocateOutside(bytes);
-    return std::exchange(free_, free_ + bytes);
+  void* allocate(std::size_t bytes, std::size_t alignment) {
+    const std::size_t padding = -reinterpret_cast<std::uintptr_t>(free_) & (alignment - 1);
+    if (static_cast<std::size_t>(end_ - free_) < padding + bytes) {
+      return allocateOutside(bytes, alignment);
+    }
+    std::byte* const room = free_ + padding;
+    free_ = room + bytes;
+    return room;
   }
   // Puts the link in, and runs it if everything before it has run.
   void append(Link& link) {
@@ -142,7 +150,15 @@ class Chain final {
   void chainTo(ChainPointer target, const std::source_location& at);
 
   // The chain that is asked when this one is cancelled; for coroutines.
-  void setWaitingFor(Chain* inner) noexcept { waitingFor_ = inner; }
+  void setWaitingFor(Chain* inner) noexcept {
+    if (waitingFor_ != nullptr) waitingFor_->isAwaited_ = false;
+    waitingFor_ = inner;
+    if (inner != nullptr) inner->isAwaited_ = true;
+  }
+  // The chain that fires this one, by chainDeferred().
+  void setChainedTo(const Chain* source) noexcept { chainedTo_ = source; }
+  // Throws: std::logic_error.
+  void requireOtherThan(const Chain& other) const;
   // Who will fire it, if that is known: for whoever must not wait for itself.
   void setProducer(const void* producer) noexcept { producer_ = producer; }
   // Of the chain that is waited for in the end.
@@ -154,10 +170,13 @@ class Chain final {
   // A cancel came while it could not be handed on; asks once.
   bool takeCancelAsked() noexcept { return std::exchange(cancelAsked_, false); }
   void setCanceller(Canceller canceller);
+  void dropCancellerIfAny() noexcept {
+    if (canceller_ != nullptr) dropCanceller();
+  }
 
   // A Cancellation leaves a callback: the chain will go on with CancelledError.
   void setCancelled(const char* by) noexcept;
-  // Runs it in a turn of its own.
+  // Runs it in a turn of its own; without a loop, now.
   void runLater() noexcept;
 
   void setFailure(std::exception_ptr error) noexcept { slot_.setFailure(std::move(error)); }
@@ -186,18 +205,18 @@ class Chain final {
 
   void lastReleased() noexcept;
   void releaseOffHome() noexcept;
-  void breakLater() noexcept;
+  bool breakLater() noexcept;
+  void endNow() noexcept;
   void breakNow();
   void cancelThis();
   // Links, canceller and result, unrun.
   void dropAll() noexcept;
-  void destroy() noexcept;
   void runLinks();
   void stopRunning(bool isFirst) noexcept;
   void dropCanceller() noexcept;
   bool mayDropFire(const std::source_location& at);
   void recordFire();
-  void* allocateOutside(std::size_t bytes);
+  void* allocateOutside(std::size_t bytes, std::size_t alignment);
   void freeMemory() noexcept;
   bool isWaitingFor(const Chain& other) const noexcept;
   void reportUnhandled() noexcept;
@@ -218,6 +237,7 @@ class Chain final {
   bool cancelAsked_ = false;   // while a callback of it was parked
   bool breaking_ = false;      // it waits for the turn that breaks it
   bool homeless_ = false;      // its thread's loop refused the last handle
+  bool isAwaited_ = false;     // another one waits for it
   bool unhandledIsQuiet_ = false;
   std::uint32_t paused_ = 0;
   ResultSlot slot_;
@@ -226,6 +246,7 @@ class Chain final {
   const void* runner_ = nullptr;  // while it runs: the stack
   Canceller* canceller_ = nullptr;
   const void* producer_ = nullptr;
+  const Chain* chainedTo_ = nullptr;
   const std::type_info* type_;
   std::source_location createdAt_;
   std::source_location firedAt_;

@@ -22,6 +22,16 @@ class ResultSlot final {
 
   State state() const noexcept { return state_; }
 
+  // Whether setValue<T>(args...) cannot throw.
+  template <class T, class... Args>
+  static constexpr bool setsSafely() noexcept {
+    if constexpr (std::is_void_v<T>) {
+      return true;
+    } else {
+      return kInside<T> && std::is_nothrow_constructible_v<T, Args...>;
+    }
+  }
+
   // The slot must be empty.
   template <class T, class... Args>
   void setValue(Args&&... args) {

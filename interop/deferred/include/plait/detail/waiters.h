@@ -12,10 +12,10 @@
 #include <source_location>
 #include <utility>
 
-#include "plait/call_later.h"
 #include "plait/cancellation.h"
 #include "plait/deferred.h"
 #include "plait/detail/stack_marks.h"
+#include "plait/shared_deferred.h"
 
 namespace plait::detail {
 
@@ -52,7 +52,7 @@ class Waiters : public std::enable_shared_from_this<Source> {
         waiter.callback(std::move(*next));
       } catch (const Cancellation&) {
         // Whoever serves is killed; the others are served all the same.
-        if (!waiting_.empty()) callSoon([self] { self->serve(); });
+        if (!waiting_.empty()) afterThis([self] { self->serve(); });
         throw;
       }
     }

@@ -1,0 +1,193 @@
+#include "plait/reactor.h"
+
+#include <algorithm>
+#include <csignal>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "plait/deferred_list.h"
+#include "plait/detail/process.h"
+#include "plait/detail/raw.h"
+#include "plait/event.h"
+#include "plait/report.h"
+#include "plait/signal.h"
+
+namespace plait {
+namespace {
+
+constexpr std::string_view kPhases[] = {"before", "during", "after"};
+constexpr std::string_view kEvents[] = {"startup", "shutdown"};
+
+struct Entry {
+  Reactor::TriggerId id;
+  std::string_view phase;
+  std::string_view event;
+  std::shared_ptr<Reactor::Trigger> call;
+};
+
+// Under the lock, but what the loop's thread alone uses.
+struct State {
+  detail::raw::Lock lock;
+  std::optional<LoopHandle> loop;
+  bool running = false;
+  unsigned forkGeneration = 0;
+  std::vector<std::pair<detail::UniqueFunction<void()>, std::source_location>> whenRunning;
+  std::vector<Entry> triggers;
+  Reactor::TriggerId lastId = 0;
+  std::shared_ptr<Event> stopAsked;  // the loop's thread
+};
+
+State& state() {
+  static auto* made = new State;  // threads may ask while the process exits
+  return *made;
+}
+
+template <std::size_t N>
+std::string_view known(const std::string_view (&names)[N], std::string_view name,
+                       const char* what) {
+  const auto* const place = std::find(std::begin(names), std::end(names), name);
+  if (place != std::end(names)) return *place;
+  throw std::invalid_argument("addSystemEventTrigger: no " + std::string(what) + " '" +
+                              std::string(name) + "'");
+}
+
+}  // namespace
+
+Reactor& reactor() noexcept {
+  static Reactor one;
+  return one;
+}
+
+bool Reactor::isRunning() const {
+  State& all = state();
+  const detail::raw::Locked locked(all.lock);
+  return all.loop.has_value() && all.forkGeneration == detail::process::forkGeneration();
+}
+
+LoopHandle Reactor::loop() const {
+  State& all = state();
+  const detail::raw::Locked locked(all.lock);
+  if (!all.loop) throw ReactorStopped("the reactor does not run");
+  if (all.forkGeneration != detail::process::forkGeneration()) {
+    throw ReactorStopped("the reactor runs in the parent of this forked process, and not here");
+  }
+  return *all.loop;
+}
+
+void Reactor::whenRunning(detail::UniqueFunction<void()> f, const std::source_location& at) {
+  State& all = state();
+  std::optional<LoopHandle> running;
+  {
+    const detail::raw::Locked locked(all.lock);
+    running = all.loop;
+    if (!running) all.whenRunning.emplace_back(std::move(f), at);
+  }
+  if (running) running->callFromThread(std::move(f), at);
+}
+
+void Reactor::suggestThreadPoolSize(std::size_t threads) {
+  if (threads == 0) throw std::invalid_argument("suggestThreadPoolSize(0)");
+  defaultPool().setThreadsMax(threads);
+}
+
+Reactor::TriggerId Reactor::addTrigger(std::string_view phase, std::string_view event,
+                                       Trigger trigger) {
+  const std::string_view knownPhase = known(kPhases, phase, "phase");
+  const std::string_view knownEvent = known(kEvents, event, "event");
+  State& all = state();
+  const detail::raw::Locked locked(all.lock);
+  all.triggers.push_back(
+      {++all.lastId, knownPhase, knownEvent, std::make_shared<Trigger>(std::move(trigger))});
+  return all.lastId;
+}
+
+void Reactor::removeSystemEventTrigger(TriggerId id) {
+  State& all = state();
+  const detail::raw::Locked locked(all.lock);
+  if (std::erase_if(all.triggers, [id](const Entry& each) { return each.id == id; }) == 0) {
+    throw std::out_of_range("removeSystemEventTrigger: there is no trigger " + std::to_string(id));
+  }
+}
+
+// Triggers are used up, as in Twisted: the next run has its own.
+void Reactor::fireEvent(std::string_view event) {
+  for (const std::string_view phase : kPhases) {
+    std::vector<Entry> called;
+    {
+      State& all = state();
+      const detail::raw::Locked locked(all.lock);
+      const auto mine = std::stable_partition(
+          all.triggers.begin(), all.triggers.end(),
+          [&](const Entry& each) { return each.event != event || each.phase != phase; });
+      called.assign(std::make_move_iterator(mine), std::make_move_iterator(all.triggers.end()));
+      all.triggers.erase(mine, all.triggers.end());
+    }
+    std::vector<Deferred<void>> waits;
+    for (const Entry& each : called) waits.push_back((*each.call)());
+    // Only "before" holds the event up; the others' ends are their own affair.
+    if (phase != "before") continue;
+    for (const Result<void>& each : waitForDeferred(deferredList(waits))) {
+      if (!each.isValue()) {
+        reportError("a system event trigger before " + std::string(event),
+                    each.failure().exception());
+      }
+    }
+  }
+}
+
+void Reactor::run(bool installSignalHandlers, const RunOptions& options) {
+  State& all = state();
+  {
+    const detail::raw::Locked locked(all.lock);
+    const bool here = all.forkGeneration == detail::process::forkGeneration();
+    if (all.running && here) throw std::logic_error("reactor().run(): it runs already");
+    all.running = true;
+    all.forkGeneration = detail::process::forkGeneration();
+  }
+  struct Ended {
+    State& all;
+    ~Ended() {
+      const detail::raw::Locked locked(all.lock);
+      all.running = false;
+      all.loop.reset();
+    }
+  };
+  const Ended ended{all};
+  plait::run(options, [this, &all, installSignalHandlers] {
+    const auto stopAsked = std::make_shared<Event>();
+    std::vector<SignalHandle> signals;
+    if (installSignalHandlers) {
+      for (const int each : {SIGINT, SIGTERM}) {
+        signals.push_back(onSignal(each, [stopAsked] { stopAsked->set(); }));
+      }
+    }
+    {
+      const detail::raw::Locked locked(all.lock);
+      all.loop.emplace();
+      all.stopAsked = stopAsked;
+    }
+    fireEvent("startup");
+    decltype(all.whenRunning) begin;
+    {
+      const detail::raw::Locked locked(all.lock);
+      begin.swap(all.whenRunning);
+    }
+    for (auto& [f, at] : begin) callSoon(std::move(f), at);
+    stopAsked->wait();
+    fireEvent("shutdown");
+    const detail::raw::Locked locked(all.lock);
+    all.loop.reset();
+    all.stopAsked.reset();
+  });
+}
+
+void Reactor::stop() {
+  const LoopHandle running = loop();
+  running.callFromThread([&all = state()] {
+    if (all.stopAsked) all.stopAsked->set();
+  });
+}
+
+}  // namespace plait
