@@ -10,13 +10,13 @@
 
 namespace plait {
 
-inline constexpr std::size_t kLineMax = 16'384;     // bytes of a line, unless said otherwise
-inline constexpr std::size_t kMessageMax = 99'999;  // and of a netstring or a counted string
+inline constexpr std::size_t kLineReceiverMax = 16'384;     // bytes of a line, unless said otherwise
+inline constexpr std::size_t kStringReceiverMax = 99'999;  // and of a netstring or a counted string
 
 // Lines, and raw data between them when so told.
 class LineReceiver : public Protocol {
  public:
-  explicit LineReceiver(std::string delimiter = "\r\n", std::size_t lineMax = kLineMax)
+  explicit LineReceiver(std::string delimiter = "\r\n", std::size_t lineMax = kLineReceiverMax)
       : delimiter_(std::move(delimiter)), lineMax_(lineMax) {}
 
   // Without its delimiter; good until it returns.
@@ -51,7 +51,7 @@ class LineReceiver : public Protocol {
 // Lines and nothing else.
 class LineOnlyReceiver : public Protocol {
  public:
-  explicit LineOnlyReceiver(std::string delimiter = "\r\n", std::size_t lineMax = kLineMax)
+  explicit LineOnlyReceiver(std::string delimiter = "\r\n", std::size_t lineMax = kLineReceiverMax)
       : delimiter_(std::move(delimiter)), lineMax_(lineMax) {}
 
   virtual void lineReceived(std::string_view line) = 0;
@@ -94,7 +94,7 @@ class StringReceiver : public Protocol {
 // "5:hello,"
 class NetstringReceiver : public StringReceiver {
  public:
-  explicit NetstringReceiver(std::size_t messageMax = kMessageMax) : messageMax_(messageMax) {}
+  explicit NetstringReceiver(std::size_t messageMax = kStringReceiverMax) : messageMax_(messageMax) {}
   // Throws: LimitError beyond messageMax.
   void sendString(std::string_view message) override;
 
@@ -123,17 +123,17 @@ class IntNStringReceiver : public StringReceiver {
 
 class Int8StringReceiver : public IntNStringReceiver {
  public:
-  explicit Int8StringReceiver(std::size_t messageMax = kMessageMax)
+  explicit Int8StringReceiver(std::size_t messageMax = kStringReceiverMax)
       : IntNStringReceiver(1, messageMax) {}
 };
 class Int16StringReceiver : public IntNStringReceiver {
  public:
-  explicit Int16StringReceiver(std::size_t messageMax = kMessageMax)
+  explicit Int16StringReceiver(std::size_t messageMax = kStringReceiverMax)
       : IntNStringReceiver(2, messageMax) {}
 };
 class Int32StringReceiver : public IntNStringReceiver {
  public:
-  explicit Int32StringReceiver(std::size_t messageMax = kMessageMax)
+  explicit Int32StringReceiver(std::size_t messageMax = kStringReceiverMax)
       : IntNStringReceiver(4, messageMax) {}
 };
 
