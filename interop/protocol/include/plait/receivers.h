@@ -10,7 +10,7 @@
 
 namespace plait {
 
-inline constexpr std::size_t kLineReceiverMax = 16'384;     // bytes of a line, unless said otherwise
+inline constexpr std::size_t kLineReceiverMax = 16'384;    // bytes of a line, unless said otherwise
 inline constexpr std::size_t kStringReceiverMax = 99'999;  // and of a netstring or a counted string
 
 // Lines, and raw data between them when so told.
@@ -94,7 +94,8 @@ class StringReceiver : public Protocol {
 // "5:hello,"
 class NetstringReceiver : public StringReceiver {
  public:
-  explicit NetstringReceiver(std::size_t messageMax = kStringReceiverMax) : messageMax_(messageMax) {}
+  explicit NetstringReceiver(std::size_t messageMax = kStringReceiverMax)
+      : messageMax_(messageMax) {}
   // Throws: LimitError beyond messageMax.
   void sendString(std::string_view message) override;
 
