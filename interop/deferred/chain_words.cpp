@@ -5,6 +5,7 @@
 #include "chain_record.h"
 #include "plait/detail/chain.h"
 #include "plait/detail/loop.h"
+#include "plait/detail/throw_record.h"
 #include "plait/detail/type_name.h"
 #include "plait/error.h"
 #include "plait/failure.h"
@@ -54,6 +55,9 @@ void Chain::reportUnhandled() noexcept {
   }
   std::string context = "unhandled error in the " + describe();
   if (record_ != nullptr) context += record_->describe();
+  if (const std::string thrown = throwStackOf(slot_.failure()); !thrown.empty()) {
+    context += "\n  it was thrown:" + thrown + "\n ";
+  }
   reportError(std::move(context), slot_.failure());
 }
 
