@@ -87,12 +87,19 @@ Loop::~Loop() {
   ending_ = true;
   registry::remove(*inbox_);
   dropCallbacks(inbox_->close());
-  while (ready_.front() != nullptr) {
-    Task& task = ready_.pop();
-    task.next = nullptr;
-    dropCallbacks(&task);
+  // What one owns may make another one, while it goes.
+  for (;;) {
+    if (ready_.front() != nullptr) {
+      Task& task = ready_.pop();
+      task.next = nullptr;
+      dropCallbacks(&task);
+    } else if (Timer* const timer = wheel_.popAny()) {
+      timer->drop();
+    } else {
+      break;
+    }
   }
-  while (Timer* timer = wheel_.popAny()) timer->drop();
+  attachments_.clear();
   currentLoop = nullptr;
 }
 

@@ -153,6 +153,8 @@ void Chain::runLater() noexcept {
   }
 }
 
+bool Chain::isRunningHere() const noexcept { return running_ && runner_ == runningStack(); }
+
 void Chain::setCancelled(const char* by) noexcept {
   slot_.setFailure(std::make_exception_ptr(
       CancelledError("a callback of the " + describe() + " ended by a cancellation: " + by)));
@@ -171,6 +173,12 @@ void Chain::remove(Link& link) noexcept {
     if (last_ == &link) last_ = previous;
     return;
   }
+}
+
+bool Chain::contains(const Link& link) const noexcept {
+  const Link* each = first_;
+  while (each != nullptr && each != &link) each = each->next;
+  return each != nullptr;
 }
 
 // --- chaining

@@ -31,17 +31,17 @@ void Chain::dropCanceller() noexcept {
   std::exchange(canceller_, nullptr)->~UniqueFunction();
 }
 
-void Chain::cancel() {
+bool Chain::cancel() {
   Chain* target = this;
   while (target->waitingFor_ != nullptr) target = target->waitingFor_;
-  target->cancelThis();
+  return target->cancelThis();
 }
 
-void Chain::cancelThis() {
+bool Chain::cancelThis() {
   if (called_) {
     // A callback that is parked may return a Deferred; from within itself it is no news.
-    if (running_ && runner_ != runningStack()) cancelAsked_ = true;
-    return;
+    if (!running_ || isRunningHere()) return false;
+    return cancelAsked_ = true;
   }
   const ChainPointer self(*this);
   std::exception_ptr killed;
@@ -59,7 +59,7 @@ void Chain::cancelThis() {
     }
     if (!called_ && answer == CancelAnswer::later) {
       *canceller_ = std::move(canceller);
-      return;
+      return true;
     }
     canceller.reset();
   }
@@ -76,6 +76,7 @@ void Chain::cancelThis() {
     }
   }
   if (killed) std::rethrow_exception(killed);
+  return true;
 }
 
 // --- the end

@@ -46,13 +46,14 @@ std::string Chain::describe(const std::type_info& type) const {
   return text + "failed: " + plait::describe(slot_.failure());
 }
 
-void Chain::reportUnhandled() noexcept {
-  // What the end of a run has cut off is no news.
+bool isCutOff(const std::exception_ptr& error) noexcept {
   const Loop* const loop = Loop::current();
-  if (loop != nullptr && loop->isEnding() &&
-      caughtBy(typeid(BrokenDeferredError), slot_.failure()) != nullptr) {
-    return;
-  }
+  return loop != nullptr && loop->isEnding() &&
+         caughtBy(typeid(BrokenDeferredError), error) != nullptr;
+}
+
+void Chain::reportUnhandled() noexcept {
+  if (isCutOff(slot_.failure())) return;
   std::string context = "unhandled error in the " + describe();
   if (record_ != nullptr) context += record_->describe();
   if (const std::string thrown = throwStackOf(slot_.failure()); !thrown.empty()) {

@@ -15,13 +15,15 @@ void TaskState::stop() {
   if (isDone()) throw std::logic_error("CooperativeTask::stop: it is done");
   finish(Failure(TaskStopped("the cooperative task was stopped")));
   // What the step waits for is not wanted any more; how it ends is nobody's news.
-  if (const auto current = std::exchange(current_, std::nullopt)) current->cancel();
+  cancelAll();
 }
 
 void TaskState::runStep() {
   StepOutcome outcome{};
+  // It may stop its own task, which drops the step.
+  Step step = std::move(step_);
   try {
-    outcome = step_();
+    outcome = step();
   } catch (const Cancellation& cancellation) {
     finish(Failure(CancelledError(std::string("a step of a cooperative task ended: ") +
                                   cancellation.reason())));
@@ -30,15 +32,23 @@ void TaskState::runStep() {
     return finish(Failure());
   }
   if (isDone()) return;  // it stopped itself
+  step_ = std::move(step);
   if (!outcome.hasMore) return finish(Result<void>());
   if (!outcome.wait) return go();
-  current_ = outcome.wait;
-  outcome.wait->addBoth([self = shared_from_this()](const Result<void>& result) {
-    self->current_.reset();
-    if (self->isDone()) return;
-    if (!result.isValue()) return self->finish(result);
-    self->go();
-  });
+  waiting_ = true;
+  const Deferred<void> wait = *std::exchange(outcome.wait, std::nullopt);
+  Arrival<TaskState, void>::expect(shared_from_this(), 0, wait, std::source_location::current());
+}
+
+Result<void> TaskState::arrived(std::size_t, const Result<void>& result) {
+  waiting_ = false;
+  if (isDone()) return {};
+  if (result.isValue()) {
+    go();
+  } else {
+    finish(result);
+  }
+  return {};
 }
 
 void TaskState::finish(const Result<void>& outcome) {
@@ -53,8 +63,21 @@ void TaskState::go() {
 
 // --- all of them
 
-void CooperatorState::add(std::shared_ptr<TaskState> task) {
+void CooperatorState::requireRunning() const {
   if (stopped_) throw std::logic_error("Cooperator: it was stopped");
+}
+
+void CooperatorState::begin(const std::shared_ptr<TaskState>& task) {
+  if (known_.size() >= knownMax_) {
+    std::erase_if(known_, [](const auto& each) { return each.expired(); });
+    knownMax_ = 2 * known_.size() + 64;
+  }
+  known_.push_back(task);
+  add(task);
+}
+
+void CooperatorState::add(std::shared_ptr<TaskState> task) {
+  if (stopped_) return;
   tasks_.push_back(std::move(task));
   schedule();
 }
@@ -89,11 +112,13 @@ void CooperatorState::tick() {
 
 void CooperatorState::stop() {
   stopped_ = true;
-  const auto tasks = std::exchange(tasks_, {});
-  next_.cancel();
-  for (const std::shared_ptr<TaskState>& task : tasks) {
-    if (!task->isDone()) task->stop();
+  // One that the end of another one destroys is not there any more.
+  for (const std::weak_ptr<TaskState>& each : std::exchange(known_, {})) {
+    const std::shared_ptr<TaskState> task = each.lock();
+    if (task && !task->isDone()) task->stop();
   }
+  tasks_.clear();
+  next_.cancel();
 }
 
 }  // namespace plait::detail

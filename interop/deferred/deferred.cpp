@@ -17,6 +17,7 @@ void throwForeignShare(const std::source_location& at) {
 }
 
 void reportUnwanted(const Failure& failure) noexcept {
+  if (isCutOff(failure.exception())) return;
   reportError("unhandled error in a SharedDeferred that nobody asked", failure.exception());
 }
 

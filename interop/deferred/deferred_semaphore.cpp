@@ -12,6 +12,11 @@ void detail::SemaphoreState::release() {
   serve();
 }
 
+void detail::SemaphoreState::releaseLater() noexcept {
+  ++tokens;
+  serveLater();
+}
+
 DeferredSemaphore::DeferredSemaphore(std::size_t tokens)
     : state_(std::make_shared<detail::SemaphoreState>(*this, tokens)) {
   if (tokens == 0) throw std::invalid_argument("DeferredSemaphore needs at least one token");

@@ -2,10 +2,12 @@
 
 #include <stdexcept>
 
+#include "plait/cancellation.h"
+
 namespace plait::detail {
 
 Deferred<void> LoopingState::start(Duration interval, bool now, const std::source_location& at) {
-  if (running_) throw std::logic_error("LoopingCall::start: it runs already");
+  if (running_ || calling_) throw std::logic_error("LoopingCall::start: it runs already");
   if (interval < Duration::zero()) {
     throw std::invalid_argument("LoopingCall::start: a negative interval");
   }
@@ -17,7 +19,7 @@ Deferred<void> LoopingState::start(Duration interval, bool now, const std::sourc
   Deferred<void> done(
       [weak = weak_from_this()](const Deferred<void>&) {
         const auto self = weak.lock();
-        if (!self || !self->running_) return CancelAnswer::now;
+        if (!self) return CancelAnswer::now;
         self->running_ = false;
         self->next_.cancel();
         // What f waits for comes to its end first; then the Deferred fires.
@@ -67,9 +69,16 @@ int LoopingState::countTicks() noexcept {
 
 void LoopingState::call() {
   calling_ = true;
-  function_(countTicks()).addBoth([self = shared_from_this()](Result<void> result) {
-    self->called(std::move(result));
-  });
+  const auto self = shared_from_this();
+  try {
+    function_(countTicks()).addBoth([self](Result<void> result) {
+      self->called(std::move(result));
+    });
+  } catch (const Cancellation&) {
+    // Not the function's failure alone: whoever called is struck, too.
+    called(Failure());
+    throw;
+  }
 }
 
 void LoopingState::called(Result<void> result) {

@@ -15,8 +15,10 @@
 namespace plait {
 namespace {
 
+detail::raw::Lock backgroundLock;  // held while a thread starts or ends
+[[maybe_unused]] const bool kHeld = detail::process::holdAcrossFork(backgroundLock);
+
 struct Background {
-  detail::raw::Lock lock;  // held while a thread starts or ends
   std::optional<std::thread> thread;
   unsigned forkGeneration = 0;
   bool refused = false;
@@ -49,10 +51,10 @@ struct Started {
 
 void setup(const RunOptions& options) {
   Background& all = background();
-  const detail::raw::Locked locked(all.lock);
+  const detail::raw::Locked locked(backgroundLock);
   forgetParents(all);
   if (all.refused) throw std::logic_error("setup() after noSetup(): the program runs the reactor");
-  if (all.thread) return;
+  if (all.thread || reactor().isRunning()) return;
   auto started = std::make_shared<Started>();
   reactor().callWhenRunning([started] { started->say(); });
   all.thread.emplace([options, started] {
@@ -78,7 +80,7 @@ void setup(const RunOptions& options) {
 void shutdown() {
   detail::requireNoLoop("shutdown()");
   Background& all = background();
-  const detail::raw::Locked locked(all.lock);
+  const detail::raw::Locked locked(backgroundLock);
   forgetParents(all);
   if (!all.thread) return;
   try {
@@ -92,7 +94,7 @@ void shutdown() {
 
 void noSetup() {
   Background& all = background();
-  const detail::raw::Locked locked(all.lock);
+  const detail::raw::Locked locked(backgroundLock);
   forgetParents(all);
   if (all.thread) throw std::logic_error("noSetup() after setup(): the reactor runs already");
   all.refused = true;

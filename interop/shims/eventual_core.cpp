@@ -1,13 +1,11 @@
 #include "plait/detail/eventual_core.h"
 
-#include <algorithm>
 #include <map>
 #include <stdexcept>
 #include <string>
 #include <utility>
-#include <vector>
 
-#include "plait/detail/loop.h"
+#include "plait/detail/process.h"
 #include "plait/detail/raw.h"
 #include "plait/detail/thread_wait.h"
 #include "plait/detail/type_name.h"
@@ -19,50 +17,14 @@ namespace {
 
 constexpr int kEveryone = 0x7fffffff;
 
-// The results that a loop still owes; its thread only.
-class OwedResults final {
- public:
-  static OwedResults& of(Loop& loop) {
-    static const char key = 0;
-    std::shared_ptr<void>& place = loop.attachment(&key);
-    if (!place) {
-      auto made = std::make_shared<OwedResults>();
-      loop.onEnd([made] { made->endAll(); });
-      place = std::move(made);
-    }
-    return *static_cast<OwedResults*>(place.get());
-  }
-
-  void add(std::shared_ptr<EventualCore> core) {
-    if (ended_) return stop(*core);
-    // Those that have ended go when the list has doubled, so each costs little.
-    if (owed_.size() >= 2 * kept_ + 64) {
-      std::erase_if(owed_, [](const auto& each) { return each->isEnded(); });
-      kept_ = owed_.size();
-    }
-    owed_.push_back(std::move(core));
-  }
-
- private:
-  static void stop(EventualCore& core) {
-    core.fail(Failure(ReactorStopped("the loop ended before the function's result was there")));
-  }
-  void endAll() {
-    ended_ = true;
-    for (const auto& each : std::exchange(owed_, {})) stop(*each);
-  }
-
-  std::vector<std::shared_ptr<EventualCore>> owed_;
-  std::size_t kept_ = 0;
-  bool ended_ = false;
-};
+raw::Lock stashLock;
+[[maybe_unused]] const bool kStashHeld = process::holdAcrossFork(stashLock);
 
 struct Stash {
   struct Entry {
     const std::type_info* type;
     StashedResult result;
   };
-  raw::Lock lock;
   std::uint64_t last = 0;
   std::map<std::uint64_t, Entry> entries;
 };
@@ -74,10 +36,13 @@ Stash& stash() {
 }  // namespace
 
 EventualCore::EventualCore(const LoopHandle& loop, const std::source_location& at)
-    : loop_(loop), at_(at) {}
+    : loop_(loop), forkGeneration_(process::forkGeneration()), at_(at) {}
 
 void EventualCore::waitForEnd(Duration timeout) {
   if (!isEnded()) {
+    if (forkGeneration_ != process::forkGeneration()) {
+      throw ReactorStopped("EventualResult::wait: the loop is in the parent of this process");
+    }
     requireNoLoop("EventualResult::wait()");
     const TimePoint deadline = timeout == kForever ? kNever : after(raw::monotonicNow(), timeout);
     while (!isEnded()) {
@@ -93,7 +58,7 @@ void EventualCore::waitForEnd(Duration timeout) {
 void EventualCore::requestCancel() {
   cancelAsked_.store(true, std::memory_order_release);
   try {
-    loop_.callFromThread([self = shared_from_this()] { self->cancelHere(); });
+    loop_.callFromThread([self = shared()] { self->cancelHere(); });
   } catch (const ReactorStopped&) {
     // Then it has ended.
   }
@@ -104,8 +69,12 @@ bool EventualCore::begin() {
     fail(Failure(CancelledError("the function was cancelled before it began")));
     return false;
   }
-  OwedResults::of(*Loop::current()).add(shared_from_this());
+  oweHere();
   return !isEnded();
+}
+
+void EventualCore::refuse() noexcept {
+  fail(Failure(ReactorStopped("the loop ended before the function's result was there")));
 }
 
 void EventualCore::dropUnrun() noexcept {
@@ -135,7 +104,7 @@ void EventualCore::reportUnread() noexcept {
 std::uint64_t stashResult(const std::type_info& type, std::shared_ptr<EventualHandle> handle,
                           std::shared_ptr<EventualCore> state) {
   Stash& all = stash();
-  const raw::Locked locked(all.lock);
+  const raw::Locked locked(stashLock);
   const std::uint64_t number = ++all.last;
   all.entries.emplace(number, Stash::Entry{&type, {std::move(handle), std::move(state)}});
   return number;
@@ -143,7 +112,7 @@ std::uint64_t stashResult(const std::type_info& type, std::shared_ptr<EventualHa
 
 StashedResult unstashResult(const std::type_info& type, std::uint64_t number) {
   Stash& all = stash();
-  const raw::Locked locked(all.lock);
+  const raw::Locked locked(stashLock);
   const auto place = all.entries.find(number);
   if (place == all.entries.end()) {
     throw std::out_of_range("retrieveResult: nothing is stashed under " + std::to_string(number));

@@ -27,9 +27,11 @@ struct Entry {
   std::shared_ptr<Reactor::Trigger> call;
 };
 
+detail::raw::Lock stateLock;
+[[maybe_unused]] const bool kHeld = detail::process::holdAcrossFork(stateLock);
+
 // Under the lock, but what the loop's thread alone uses.
 struct State {
-  detail::raw::Lock lock;
   std::optional<LoopHandle> loop;
   bool running = false;
   unsigned forkGeneration = 0;
@@ -42,6 +44,18 @@ struct State {
 State& state() {
   static auto* made = new State;  // threads may ask while the process exits
   return *made;
+}
+
+// Under the lock: a forked child has none of what its memory says.
+void forgetParents(State& all) {
+  if (all.forkGeneration == detail::process::forkGeneration()) return;
+  all.forkGeneration = detail::process::forkGeneration();
+  // Its handle would count in the parent's books.
+  if (all.loop) new std::optional<LoopHandle>(std::move(all.loop));
+  all.loop.reset();
+  all.running = false;
+  all.stopAsked.reset();
+  all.whenRunning.clear();
 }
 
 template <std::size_t N>
@@ -62,17 +76,16 @@ Reactor& reactor() noexcept {
 
 bool Reactor::isRunning() const {
   State& all = state();
-  const detail::raw::Locked locked(all.lock);
-  return all.loop.has_value() && all.forkGeneration == detail::process::forkGeneration();
+  const detail::raw::Locked locked(stateLock);
+  forgetParents(all);
+  return all.loop.has_value();
 }
 
 LoopHandle Reactor::loop() const {
   State& all = state();
-  const detail::raw::Locked locked(all.lock);
+  const detail::raw::Locked locked(stateLock);
+  forgetParents(all);
   if (!all.loop) throw ReactorStopped("the reactor does not run");
-  if (all.forkGeneration != detail::process::forkGeneration()) {
-    throw ReactorStopped("the reactor runs in the parent of this forked process, and not here");
-  }
   return *all.loop;
 }
 
@@ -80,7 +93,8 @@ void Reactor::whenRunning(detail::UniqueFunction<void()> f, const std::source_lo
   State& all = state();
   std::optional<LoopHandle> running;
   {
-    const detail::raw::Locked locked(all.lock);
+    const detail::raw::Locked locked(stateLock);
+    forgetParents(all);
     running = all.loop;
     if (!running) all.whenRunning.emplace_back(std::move(f), at);
   }
@@ -97,7 +111,7 @@ Reactor::TriggerId Reactor::addTrigger(std::string_view phase, std::string_view 
   const std::string_view knownPhase = known(kPhases, phase, "phase");
   const std::string_view knownEvent = known(kEvents, event, "event");
   State& all = state();
-  const detail::raw::Locked locked(all.lock);
+  const detail::raw::Locked locked(stateLock);
   all.triggers.push_back(
       {++all.lastId, knownPhase, knownEvent, std::make_shared<Trigger>(std::move(trigger))});
   return all.lastId;
@@ -105,7 +119,7 @@ Reactor::TriggerId Reactor::addTrigger(std::string_view phase, std::string_view 
 
 void Reactor::removeSystemEventTrigger(TriggerId id) {
   State& all = state();
-  const detail::raw::Locked locked(all.lock);
+  const detail::raw::Locked locked(stateLock);
   if (std::erase_if(all.triggers, [id](const Entry& each) { return each.id == id; }) == 0) {
     throw std::out_of_range("removeSystemEventTrigger: there is no trigger " + std::to_string(id));
   }
@@ -117,12 +131,13 @@ void Reactor::fireEvent(std::string_view event) {
     std::vector<Entry> called;
     {
       State& all = state();
-      const detail::raw::Locked locked(all.lock);
-      const auto mine = std::stable_partition(
-          all.triggers.begin(), all.triggers.end(),
-          [&](const Entry& each) { return each.event != event || each.phase != phase; });
-      called.assign(std::make_move_iterator(mine), std::make_move_iterator(all.triggers.end()));
-      all.triggers.erase(mine, all.triggers.end());
+      const detail::raw::Locked locked(stateLock);
+      std::vector<Entry> others;
+      for (Entry& each : all.triggers) {
+        const bool isMine = each.event == event && each.phase == phase;
+        (isMine ? called : others).push_back(std::move(each));
+      }
+      all.triggers = std::move(others);
     }
     std::vector<Deferred<void>> waits;
     for (const Entry& each : called) waits.push_back((*each.call)());
@@ -140,16 +155,15 @@ void Reactor::fireEvent(std::string_view event) {
 void Reactor::run(bool installSignalHandlers, const RunOptions& options) {
   State& all = state();
   {
-    const detail::raw::Locked locked(all.lock);
-    const bool here = all.forkGeneration == detail::process::forkGeneration();
-    if (all.running && here) throw std::logic_error("reactor().run(): it runs already");
+    const detail::raw::Locked locked(stateLock);
+    forgetParents(all);
+    if (all.running) throw std::logic_error("reactor().run(): it runs already");
     all.running = true;
-    all.forkGeneration = detail::process::forkGeneration();
   }
   struct Ended {
     State& all;
     ~Ended() {
-      const detail::raw::Locked locked(all.lock);
+      const detail::raw::Locked locked(stateLock);
       all.running = false;
       all.loop.reset();
     }
@@ -164,23 +178,31 @@ void Reactor::run(bool installSignalHandlers, const RunOptions& options) {
       }
     }
     {
-      const detail::raw::Locked locked(all.lock);
+      const detail::raw::Locked locked(stateLock);
       all.loop.emplace();
       all.stopAsked = stopAsked;
     }
     fireEvent("startup");
     decltype(all.whenRunning) begin;
     {
-      const detail::raw::Locked locked(all.lock);
+      const detail::raw::Locked locked(stateLock);
       begin.swap(all.whenRunning);
     }
     for (auto& [f, at] : begin) callSoon(std::move(f), at);
     stopAsked->wait();
     fireEvent("shutdown");
-    const detail::raw::Locked locked(all.lock);
+    const detail::raw::Locked locked(stateLock);
     all.loop.reset();
     all.stopAsked.reset();
   });
+}
+
+void Reactor::stopIfRunning() noexcept {
+  try {
+    stop();
+  } catch (const ReactorStopped&) {
+    // Which is what was wanted.
+  }
 }
 
 void Reactor::stop() {

@@ -30,8 +30,18 @@ struct DeferredWait final : Link {
 
   // Callbacks and cancellers run in a turn of their own, and not on the stack of who kills.
   void cancelLater() {
-    Loop::current()->callSoon([awaited = ChainPointer(*chain)] { awaited->cancel(); },
-                              chain->createdAt());
+    Loop::current()->callSoon(
+        [this, awaited = ChainPointer(*chain)] {
+          // What cannot be cancelled, because it is paused, is not waited for; nor is it at work.
+          if (awaited->cancel() || !awaited->contains(*this)) return;
+          leave(OnWaitEnd::cancel);
+          waiter.wake(false);
+        },
+        chain->createdAt());
+  }
+  static void cancelLeft(Chain& left) {
+    Loop::current()->callSoon([awaited = ChainPointer(left)] { awaited->cancel(); },
+                              left.createdAt());
   }
 
   void leave(OnWaitEnd how);
@@ -73,7 +83,7 @@ void DeferredWait::leave(OnWaitEnd how) {
   chain->remove(*this);
   if (how == OnWaitEnd::cancel) {
     chain->append(*::new (chain->allocate(sizeof(LeftBehind), alignof(LeftBehind))) LeftBehind);
-    cancelLater();
+    cancelLeft(*chain);
   } else {
     chain->unspend();
   }
@@ -81,6 +91,16 @@ void DeferredWait::leave(OnWaitEnd how) {
 }
 
 }  // namespace
+
+void requireOtherThanSelf(const Chain& chain) {
+  if (chain.isRunningHere()) {
+    throw std::logic_error("a callback of the " + chain.describe() + " waits for that Deferred");
+  }
+  const Fiber* const self = Fiber::currentOrNull();
+  if (self == nullptr || chain.lastProducer() != self) return;
+  throw std::logic_error(self->describe() + " waits for the " + chain.describe() +
+                         ", which is fired when it ends itself");
+}
 
 void waitForChain(ChainPointer chain, std::uint32_t generation, ResultSlot& into,
                   const DeferredWaitOptions& options) {
@@ -93,10 +113,7 @@ void waitForChain(ChainPointer chain, std::uint32_t generation, ResultSlot& into
   }
   Fiber& self = *Fiber::currentOrNull();
   self.requireMayPark("waitForDeferred");
-  if (chain->lastProducer() == &self) {
-    throw std::logic_error(self.describe() + " waits for the " + chain->describe() +
-                           ", which is fired when it ends itself");
-  }
+  requireOtherThanSelf(*chain);
   chain->spend(options.at);
   DeferredWait wait(*chain, into);
   chain->append(wait);
@@ -122,6 +139,7 @@ void waitForChain(ChainPointer chain, std::uint32_t generation, ResultSlot& into
     wait.leave(options.onEnd);
     return OnCancel::leave;
   });
+  // Not ended: out of time, or struck while nothing could be cancelled.
   const bool wasCancelled = ended && into.state() == ResultSlot::State::failure &&
                             caughtBy(typeid(CancelledError), into.failure()) != nullptr;
   if (ended && !wasCancelled) return;

@@ -9,8 +9,10 @@
 #include <source_location>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "plait/deferred.h"
+#include "plait/detail/arrival.h"
 #include "plait/detail/unique_function.h"
 #include "plait/error.h"
 #include "plait/shared_deferred.h"
@@ -34,11 +36,11 @@ struct StepOutcome {
   std::optional<Deferred<void>> wait;
 };
 
-class TaskState final : public std::enable_shared_from_this<TaskState> {
+class TaskState final : public Members, public std::enable_shared_from_this<TaskState> {
  public:
   using Step = UniqueFunction<StepOutcome()>;
   TaskState(Step step, std::shared_ptr<CooperatorState> cooperator)
-      : step_(std::move(step)), cooperator_(std::move(cooperator)) {}
+      : Members(1), step_(std::move(step)), cooperator_(std::move(cooperator)) {}
 
   void pause() noexcept { ++paused_; }
   void resume();
@@ -47,8 +49,10 @@ class TaskState final : public std::enable_shared_from_this<TaskState> {
   bool isDone() const noexcept { return done_.isCalled(); }
 
   // Of the Cooperator.
-  bool isRunnable() const noexcept { return !isDone() && paused_ == 0 && !current_; }
+  bool isRunnable() const noexcept { return !isDone() && paused_ == 0 && !waiting_; }
   void runStep();
+  // What the step waits for has ended.
+  Result<void> arrived(std::size_t, const Result<void>& result);
   void finish(const Result<void>& outcome);
 
  private:
@@ -57,7 +61,7 @@ class TaskState final : public std::enable_shared_from_this<TaskState> {
   Step step_;
   std::shared_ptr<CooperatorState> cooperator_;  // which knows only tasks that can go on
   int paused_ = 0;
-  std::optional<Deferred<void>> current_;  // the step's, while the task waits for it
+  bool waiting_ = false;  // for the step's Deferred, the one member
   // Watchers that are cancelled leave the task alone.
   Deferred<void> done_{[](const Deferred<void>&) { return CancelAnswer::later; }};
   SharedDeferred<void> shared_ = done_.share();
@@ -67,6 +71,9 @@ class CooperatorState final : public std::enable_shared_from_this<CooperatorStat
  public:
   CooperatorState(TimeSource& time, Duration slice) : time_(time), slice_(slice) {}
 
+  // Throws: std::logic_error once stopped.
+  void requireRunning() const;
+  void begin(const std::shared_ptr<TaskState>& task);
   void add(std::shared_ptr<TaskState> task);
   void schedule();
   void stop();
@@ -80,7 +87,9 @@ class CooperatorState final : public std::enable_shared_from_this<CooperatorStat
   TimeSource& time_;
   Duration slice_;
   bool stopped_ = false;
-  std::deque<std::shared_ptr<TaskState>> tasks_;  // runnable ones
+  std::deque<std::shared_ptr<TaskState>> tasks_;  // those that can go on
+  std::vector<std::weak_ptr<TaskState>> known_;   // all that were begun; for stop()
+  std::size_t knownMax_ = 64;                     // when to look who has gone
   DelayedCall next_;
 };
 
@@ -136,8 +145,9 @@ class Cooperator final {
   template <class F>
     requires std::is_invocable_v<F&>
   CooperativeTask cooperate(F step) {
+    state_->requireRunning();
     auto task = std::make_shared<detail::TaskState>(detail::stepOf(std::move(step)), state_);
-    state_->add(task);
+    state_->begin(task);
     return CooperativeTask(std::move(task));
   }
   // cooperate(step).whenDone()

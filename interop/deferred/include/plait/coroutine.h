@@ -12,6 +12,9 @@
 // goes on with what comes of that: it may clean up, await more, or return a value. Its Deferred
 // fires only when it has ended. A blocking call in it parks the fiber that runs it.
 //
+// A parameter that is a Deferred is a handle on it for as long as the coroutine lives: await
+// std::move(parameter), so that the end of its producer can be seen.
+//
 // Parameters are copied into the coroutine by value only; what a lambda captured is gone at the
 // first co_await unless the lambda lives longer: pass arguments instead.
 #pragma once
@@ -73,8 +76,11 @@ class CoroutinePromise {
   // coroutine is gone.
   template <class T, class... V>
   void finish(V&&... value) {
+    // What making the value throws is the coroutine's failure.
+    ResultSlot made;
+    made.setValue<T>(std::forward<V>(value)...);
     if (!beginFinish()) return;
-    chain_->slot().template setValue<T>(std::forward<V>(value)...);
+    made.moveTo(chain_->slot());
     chain_->dropCancellerIfAny();
   }
 

@@ -110,6 +110,7 @@ auto blockingCallFromThread(const LoopHandle& loop, F&& f,
   const auto wait = std::make_shared<detail::ThreadWait<Result<U>>>();
   loop.callFromThread(
       [f = std::decay_t<F>(std::forward<F>(f)), answer = detail::ThreadAnswer(wait)]() mutable {
+        answer.begin();
         maybeDeferred(f).addBoth([answer = std::move(answer)](Result<U> result) mutable {
           answer.give(std::move(result));
         });

@@ -101,6 +101,7 @@ class AllState final : public Members {
     for (auto& each : results_) all.push_back(std::move(*each));
     out_.callback(std::move(all));
   }
+  void allExpected() const noexcept {}
   CancelAnswer cancel() {
     cancelAll();
     return CancelAnswer::later;
@@ -138,7 +139,12 @@ class FirstState final : public Members {
     if (missing_ == 0) failAll();
     return {};
   }
+  // All members are known: those behind a winner that had fired before, too.
+  void allExpected() {
+    if (decided_ && isRace_) cancelAll();
+  }
   CancelAnswer cancel() {
+    if (decided_ && !cancelled_) return CancelAnswer::later;  // the value is on its way
     if (isRace_) decided_ = cancelled_ = true;
     cancelAll();
     if (isRace_ && missing_ == 0 && !out_.isCalled()) return CancelAnswer::now;
@@ -184,6 +190,7 @@ Deferred<Out> waitForMembers(const std::vector<Deferred<T>>& members,
   for (std::size_t i = 0; i < members.size(); ++i) {
     Arrival<State, T>::expect(state, i, members[i], at);
   }
+  state->allExpected();
   if (members.empty() && isReadyIfEmpty) out.deferred.callback(Out(), at);
   return out.deferred;
 }

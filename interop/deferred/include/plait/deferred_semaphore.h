@@ -32,6 +32,8 @@ class SemaphoreState final
     return owner_;
   }
   void release();
+  // The same, and the next one is served in a turn of its own: for destructors.
+  void releaseLater() noexcept;
 
   std::size_t tokens;
   const std::size_t limit;
@@ -42,7 +44,7 @@ class SemaphoreState final
 
 }  // namespace detail
 
-// A permit of a coroutine: released when it goes.
+// A permit of a coroutine: released when it goes; the next one has it in a turn of its own.
 class [[nodiscard]] DeferredPermit final {
  public:
   explicit DeferredPermit(std::shared_ptr<detail::SemaphoreState> state) noexcept
@@ -50,7 +52,7 @@ class [[nodiscard]] DeferredPermit final {
   DeferredPermit(DeferredPermit&&) noexcept = default;
   DeferredPermit& operator=(DeferredPermit&&) = delete;
   ~DeferredPermit() {
-    if (state_) state_->release();
+    if (state_) state_->releaseLater();
   }
 
  private:

@@ -62,8 +62,8 @@ class LoopingCall final {
   // Calls f now, if so wanted, and at every multiple of `interval` from now; ticks that pass while
   // f is at work are skipped. With an interval of zero, in every turn. The Deferred fires when
   // stop() was called, with f's failure as soon as there is one; cancelling it stops. May switch
-  // where f does. Throws: std::logic_error if it runs, std::invalid_argument for a negative
-  // interval.
+  // where f does. Throws: std::logic_error if it runs or f is still at work, std::invalid_argument
+  // for a negative interval.
   Deferred<void> start(Duration interval, bool now = true,
                        std::source_location at = std::source_location::current()) {
     return state_->start(interval, now, at);

@@ -81,6 +81,8 @@ class Reactor final {
   // Ends run(), after the triggers of "shutdown". Never switches. Any thread.
   // Throws: ReactorStopped if it does not run.
   void stop();
+  // The same, if it runs and was not stopped.
+  void stopIfRunning() noexcept;
 
  private:
   void whenRunning(detail::UniqueFunction<void()> f, const std::source_location& at);
@@ -100,7 +102,7 @@ int react(F main, const RunOptions& options = RunOptions()) {
   reactor().callWhenRunning([&main, &code] {
     spawn([&main, &code] {
       struct Stop {
-        ~Stop() { reactor().stop(); }
+        ~Stop() { reactor().stopIfRunning(); }
       };
       const Stop stop;
       const auto call = [&main] { return maybeDeferred(main); };

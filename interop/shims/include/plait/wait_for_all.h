@@ -60,6 +60,8 @@ class MixedWait final : public Members {
   // cancelled. Returns the index of the decisive one. A kill of the caller cancels all. Throws:
   // what strikes the caller.
   std::size_t wait(const std::source_location& at);
+  // Nobody waits: what still comes is dropped.
+  void abandon() noexcept { slots_ = nullptr; }
 
   const std::exception_ptr& error(std::size_t index) const noexcept { return errors_[index]; }
   std::vector<Failure> failures() const;
@@ -102,9 +104,16 @@ OrMonostate<T> valueOf(std::optional<Result<T>>& result) {
 template <class... T>
 std::shared_ptr<MixedWait> expectAll(WaitFor what, void** slots, const std::source_location& at,
                                      const Deferred<T>&... members) {
+  (requireOtherThanSelf(DeferredAccess::home(members)), ...);
   auto state = std::make_shared<MixedWait>(sizeof...(T), what, slots);
   std::size_t index = 0;
-  (Arrival<MixedWait, T>::expect(state, index++, members, at), ...);
+  try {
+    (Arrival<MixedWait, T>::expect(state, index++, members, at), ...);
+  } catch (...) {
+    // Those that are expected already have nobody to come to.
+    state->abandon();
+    throw;
+  }
   return state;
 }
 

@@ -33,6 +33,9 @@ struct DeferredWaitOptions {
 void waitForChain(ChainPointer chain, std::uint32_t generation, ResultSlot& into,
                   const DeferredWaitOptions& options);
 
+// Throws: std::logic_error if the calling fiber would wait for its own end.
+void requireOtherThanSelf(const Chain& chain);
+
 }  // namespace detail
 
 // Parks only this fiber until `d` has come to the end of its chain as it stands now; returns the

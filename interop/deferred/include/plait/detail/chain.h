@@ -80,7 +80,8 @@ class Chain final {
   bool isResolved() const noexcept {
     return called_ && !running_ && paused_ == 0 && waitingFor_ == nullptr && first_ == nullptr;
   }
-  bool isRunning() const noexcept { return running_; }
+  // One of its callbacks is at work, further down this stack.
+  bool isRunningHere() const noexcept;
   ResultSlot& slot() noexcept { return slot_; }
   const std::source_location& createdAt() const noexcept { return createdAt_; }
 
@@ -107,7 +108,8 @@ class Chain final {
     if (first_ != nullptr && isRunnable()) runLinks();
   }
 
-  void cancel();
+  // False if that could not have any effect: it is done, or paused.
+  bool cancel();
   void pause() noexcept { ++paused_; }
   void unpause();
 
@@ -129,6 +131,7 @@ class Chain final {
   }
   // Takes out one that has not run.
   void remove(Link& link) noexcept;
+  bool contains(const Link& link) const noexcept;
 
   // The views of this generation are spent from now on.
   void spend(const std::source_location& at) noexcept {
@@ -208,7 +211,7 @@ class Chain final {
   bool breakLater() noexcept;
   void endNow() noexcept;
   void breakNow();
-  void cancelThis();
+  bool cancelThis();
   // Links, canceller and result, unrun.
   void dropAll() noexcept;
   void runLinks();
@@ -258,6 +261,9 @@ class Chain final {
   std::byte* end_ = inside_ + kInsideBytes;
   alignas(std::max_align_t) std::byte inside_[kInsideBytes];
 };
+
+// What the end of a run has cut off: no news.
+bool isCutOff(const std::exception_ptr& error) noexcept;
 
 // Owns a reference.
 class ChainPointer final {

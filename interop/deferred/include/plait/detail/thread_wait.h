@@ -8,6 +8,7 @@
 #include <optional>
 #include <utility>
 
+#include "plait/detail/owed_answer.h"
 #include "plait/detail/raw.h"
 #include "plait/error.h"
 
@@ -17,7 +18,7 @@ namespace plait::detail {
 void requireNoLoop(const char* what);
 
 template <class T>
-class ThreadWait final {
+class ThreadWait final : public OwedAnswer {
  public:
   // Blocks the thread. Throws: ReactorStopped, saying `why`, if no value will come.
   T get(const char* why) {
@@ -26,9 +27,17 @@ class ThreadWait final {
     return std::move(*value_);
   }
 
+  void refuse() noexcept override {
+    if (!std::exchange(decided_, true)) end();
+  }
+  bool isGiven() const noexcept override { return decided_; }
+  void give(T value) {
+    if (std::exchange(decided_, true)) return;
+    value_.emplace(std::move(value));
+    end();
+  }
+
  private:
-  template <class U>
-  friend class ThreadAnswer;
   static constexpr std::uint32_t kWaiting = 0;
   static constexpr std::uint32_t kOver = 1;
 
@@ -37,6 +46,7 @@ class ThreadWait final {
     raw::futexWake(word_, 1);
   }
 
+  bool decided_ = false;  // the giver's side
   std::optional<T> value_;
   std::atomic<std::uint32_t> word_{kWaiting};
 };
@@ -48,12 +58,11 @@ class ThreadAnswer final {
   ThreadAnswer(ThreadAnswer&&) noexcept = default;
   ThreadAnswer& operator=(ThreadAnswer&&) = delete;
   ~ThreadAnswer() {
-    if (wait_) wait_->end();
+    if (wait_) wait_->refuse();
   }
-  void give(T value) {
-    wait_->value_.emplace(std::move(value));
-    std::exchange(wait_, nullptr)->end();
-  }
+  // On the loop, before anything else: from then on its end is told.
+  void begin() { wait_->oweHere(); }
+  void give(T value) { std::exchange(wait_, nullptr)->give(std::move(value)); }
 
  private:
   std::shared_ptr<ThreadWait<T>> wait_;  // the sleeper may have gone, as with a limit of time

@@ -14,6 +14,7 @@
 
 #include "plait/cancellation.h"
 #include "plait/deferred.h"
+#include "plait/detail/loop.h"
 #include "plait/detail/stack_marks.h"
 #include "plait/shared_deferred.h"
 
@@ -40,8 +41,13 @@ class Waiters : public std::enable_shared_from_this<Source> {
   }
 
   void serve() {
-    if (marks_.isHere()) return;
     const auto self = this->shared_from_this();
+    if (marks_.isHere()) {
+      // The loop below goes on with it, unless the callback that it runs parks: then a turn of its
+      // own does.
+      if (Loop::current() != nullptr && !std::exchange(isAsked_, true)) serveLater();
+      return;
+    }
     const StackMark mark(marks_);
     while (!waiting_.empty()) {
       std::optional<T> next = self->take();
@@ -58,11 +64,19 @@ class Waiters : public std::enable_shared_from_this<Source> {
     }
   }
 
+  void serveLater() {
+    afterThis([self = this->shared_from_this()] {
+      self->isAsked_ = false;
+      self->serve();
+    });
+  }
+
  protected:
   ~Waiters() = default;
 
  private:
   std::list<std::optional<Deferred<T>>> waiting_;
+  bool isAsked_ = false;  // serveLater() is on its way
   StackMarks marks_;
 };
 

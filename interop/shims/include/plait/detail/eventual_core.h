@@ -12,18 +12,16 @@
 #include <source_location>
 #include <typeinfo>
 
+#include "plait/detail/owed_answer.h"
 #include "plait/failure.h"
 #include "plait/loop_handle.h"
 #include "plait/time.h"
 
 namespace plait::detail {
 
-class EventualCore : public std::enable_shared_from_this<EventualCore> {
+class EventualCore : public OwedAnswer {
  public:
   EventualCore(const LoopHandle& loop, const std::source_location& at);
-  EventualCore(const EventualCore&) = delete;
-  EventualCore& operator=(const EventualCore&) = delete;
-
   // Any thread.
   bool isEnded() const noexcept { return word_.load(std::memory_order_acquire) == kEnded; }
   void waitForEnd(Duration timeout);
@@ -35,13 +33,17 @@ class EventualCore : public std::enable_shared_from_this<EventualCore> {
   // The loop's thread.
   virtual void fail(Failure failure) = 0;
   bool begin();  // false if it was cancelled before
+  void refuse() noexcept override;
+  bool isGiven() const noexcept override { return isEnded(); }
   void dropUnrun() noexcept;
 
  protected:
-  virtual ~EventualCore() = default;
+  ~EventualCore() override = default;
   virtual void cancelHere() = 0;
 
-  std::shared_ptr<EventualCore> shared() { return shared_from_this(); }
+  std::shared_ptr<EventualCore> shared() {
+    return std::static_pointer_cast<EventualCore>(shared_from_this());
+  }
   bool isCancelAsked() const noexcept { return cancelAsked_.load(std::memory_order_acquire); }
   bool beginEnd() noexcept;
   void finishEnd(std::exception_ptr error) noexcept;
@@ -53,6 +55,7 @@ class EventualCore : public std::enable_shared_from_this<EventualCore> {
   void reportUnread() noexcept;
 
   LoopHandle loop_;
+  unsigned forkGeneration_;
   std::source_location at_;
   std::atomic<std::uint32_t> word_{kPending};
   std::atomic<bool> ending_{false};
