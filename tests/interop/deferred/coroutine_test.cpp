@@ -265,15 +265,3 @@ TEST_CASE("a coroutine that nothing can resume sees it and goes [DEFERRED-91]") 
   CHECK(local.use_count() == 1);
   CHECK(failureOf(done).find("BrokenDeferredError") != std::string::npos);
 }
-
-TEST_CASE("a suspended coroutine goes with its loop [DEFERRED-91]") {
-  const ReportedErrors errors;
-  std::string log;
-  std::optional<Deferred<void>> done;
-  {
-    LoopScope loop;
-    done.emplace(waitTwice(log));
-  }
-
-  CHECK(log.empty());
-}

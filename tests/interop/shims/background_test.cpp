@@ -179,7 +179,7 @@ TEST_CASE("a forked child has no background runtime [BRIDGE-40]") {
   const Running running;
   const auto pending = runInReactor([] { Event().wait(); });
 
-  const int status = inChild([&pending] {
+  const int status = inChild([] {
     if (reactor().isRunning()) return 1;
     try {
       runInReactor([] {});
