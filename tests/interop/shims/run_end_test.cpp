@@ -149,7 +149,7 @@ TEST_CASE("a run waits for the job whose waiter lends it its frame [BRIDGE-10] [
   std::atomic<bool> open = false;
   bool unwound = false;
   std::thread opener;
-  run([&] {
+  run(onKernel("uring"), [&] {
     spawn([&] {
       std::string frame = "lent";
       struct Unwound {
