@@ -85,7 +85,11 @@ LoopHandle Reactor::loop() const {
   State& all = state();
   const detail::raw::Locked locked(stateLock);
   forgetParents(all);
-  if (!all.loop) throw ReactorStopped("the reactor does not run");
+  if (!all.loop) {
+    throw ReactorStopped(detail::process::forkGeneration() == 0
+                             ? "the reactor does not run"
+                             : "the reactor does not run in this forked process");
+  }
   return *all.loop;
 }
 

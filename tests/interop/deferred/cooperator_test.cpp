@@ -155,9 +155,10 @@ TEST_CASE("a stopped task makes no step and cancels what it waits for [BRIDGE-59
   Cooperator cooperator;
   int cancels = 0;
   int steps = 0;
+  const Deferred<void> work([&cancels](const Deferred<void>&) { ++cancels; });
   auto task = cooperator.cooperate([&]() -> std::optional<Deferred<void>> {
     ++steps;
-    return Deferred<void>([&cancels](const Deferred<void>&) { ++cancels; });
+    return work;
   });
   std::string end;
   noteEnd(task.whenDone(), end);
