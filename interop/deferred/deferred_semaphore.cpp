@@ -2,14 +2,7 @@
 
 #include <stdexcept>
 
-#include "plait/detail/loop.h"
-
 namespace plait {
-
-const void* detail::runningStack() noexcept {
-  const Loop* const loop = Loop::current();
-  return loop == nullptr ? nullptr : loop->runningStack();
-}
 
 void detail::SemaphoreState::release() {
   if (tokens == limit) {

@@ -5,6 +5,7 @@
 #include <typeinfo>
 
 #include "plait/cancellation.h"
+#include "plait/detail/throw_record.h"
 #include "plait/error.h"
 #include "plait/report.h"
 
@@ -33,6 +34,7 @@ Failure::Failure(std::exception_ptr error) : error_(withoutCancellation(std::mov
 }
 
 std::string Failure::message() const { return describe(error_); }
+std::string Failure::stack() const { return detail::throwStackOf(error_); }
 
 // libstdc++'s exception_ptr is a pointer to the exception object, and its type_info knows what a
 // handler would take: a question costs no throw. tests/kernel/abi_test.cpp pins both.

@@ -1,12 +1,16 @@
 """The programs that measure one operation at a time, run in rounds of random order."""
 import collections
 import json
+import pathlib
 import random
 import statistics
 import subprocess
 import sys
 
-PROGRAMS = ("plait_micro", "fcontext_micro", "boost_fiber_micro", "go_micro")
+PROGRAMS = ("plait_micro", "plait_deferred_micro", "fcontext_micro", "boost_fiber_micro", "go_micro",
+            "kj_micro", "boost_future_micro", "asio_awaitable_micro", "std_micro")
+# Peers that are not built.
+SCRIPTS = {"twisted_micro": pathlib.Path(__file__).parent / "micro" / "twisted_micro.py"}
 TIME_UNITS = {"ns": 1, "us": 1e3, "ms": 1e6, "seconds": 1e9}
 PROGRAM_SECONDS = 300
 
@@ -39,8 +43,8 @@ def run_once(path, results, number, problems):
             problems.append(f"{path.name}: not a figure: {line!r}")
             continue
         name, unit, value = parsed
-        results[name][path.name].unit = unit
-        results[name][path.name].rounds[number] = value
+        results[name][path.stem].unit = unit
+        results[name][path.stem].rounds[number] = value
 
 
 class Values:
@@ -61,7 +65,7 @@ class Values:
 def run_all(build, rounds, problems):
     """figure -> program -> Values"""
     results = collections.defaultdict(lambda: collections.defaultdict(Values))
-    programs = [build / "tests" / "bench" / name for name in PROGRAMS]
+    programs = [build / "tests" / "bench" / name for name in PROGRAMS] + list(SCRIPTS.values())
     programs = [path for path in programs if path.exists()]
     for number in range(rounds):
         random.shuffle(programs)

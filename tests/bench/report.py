@@ -22,7 +22,14 @@ MICRO_GOALS = [
     ("spawn_join_batch", "boost_fiber_micro", "spawn_join_batch", 0.5),
     ("queue_handover", "go_micro", "queue_handover", 1 / 3),
 ]
-MICRO_LIMITS = [("parked_million_bytes", 4096 + 512), ("parked_million_maps", 499)]
+DEFERRED_GOALS = [
+    ("chain_1", "kj_micro", "chain_1", 0.5),
+    ("hop_of_10", "kj_micro", "hop_of_10", 0.25),
+    ("wait_unfired", "plait_deferred_micro", "park_wake", 2),
+]
+MICRO_LIMITS = [("plait_micro", "parked_million_bytes", 4096 + 512),
+                ("plait_micro", "parked_million_maps", 499),
+                ("plait_deferred_micro", "chain_4_allocations", 1)]
 
 
 def table(header, rows):
@@ -77,7 +84,8 @@ def echo_table(figure, series):
 
 
 def micro_table(results):
-    programs = [p for p in micro_runs.PROGRAMS if any(p in per for per in results.values())]
+    known = [*micro_runs.PROGRAMS, *micro_runs.SCRIPTS]
+    programs = [p for p in known if any(p in per for per in results.values())]
     rows = []
     for name, per_program in results.items():
         row = [name]
@@ -126,14 +134,15 @@ def ahead_of_peers(figure, series):
 
 def micro_goals(results):
     rows = []
-    for mine, program, theirs, limit in MICRO_GOALS:
-        plait = results.get(mine, {}).get("plait_micro")
-        other = results.get(theirs, {}).get(program)
-        if plait and other and plait.ratio(other) is not None:
-            rows.append(verdict(f"{mine} / {program.removesuffix('_micro')} {theirs}",
-                                plait.ratio(other), limit))
-    for mine, limit in MICRO_LIMITS:
-        plait = results.get(mine, {}).get("plait_micro")
+    for ours, goals in (("plait_micro", MICRO_GOALS), ("plait_deferred_micro", DEFERRED_GOALS)):
+        for mine, program, theirs, limit in goals:
+            plait = results.get(mine, {}).get(ours)
+            other = results.get(theirs, {}).get(program)
+            if plait and other and plait.ratio(other) is not None:
+                rows.append(verdict(f"{mine} / {program.removesuffix('_micro')} {theirs}",
+                                    plait.ratio(other), limit))
+    for program, mine, limit in MICRO_LIMITS:
+        plait = results.get(mine, {}).get(program)
         if plait:
             rows.append(verdict(mine, plait.median(), limit, 0))
     return rows

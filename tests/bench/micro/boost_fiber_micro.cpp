@@ -59,4 +59,26 @@ int main() {
            fibers::buffered_channel<long> channel(64);
            handOver(channel, n);
          }));
+  // A fiber waits for a future, another one fires it: both take one turn each.
+  report("wait_unfired", nanosecondsEach(500'000, [](long count) {
+           fibers::promise<int>* waited = nullptr;
+           bool over = false;
+           fibers::fiber waiter([&] {
+             for (long i = 0; i < count; ++i) {
+               fibers::promise<int> promise;
+               auto future = promise.get_future();
+               waited = &promise;
+               future.get();
+             }
+             over = true;
+           });
+           fibers::fiber firer([&] {
+             while (!over) {
+               if (waited != nullptr) std::exchange(waited, nullptr)->set_value(1);
+               boost::this_fiber::yield();
+             }
+           });
+           waiter.join();
+           firer.join();
+         }));
 }

@@ -29,6 +29,7 @@
 
 #include "plait/detail/callback_link.h"
 #include "plait/detail/chain.h"
+#include "plait/detail/timeout_guard.h"
 #include "plait/error.h"
 #include "plait/failure.h"
 #include "plait/time_source.h"
@@ -41,37 +42,6 @@ class SharedDeferred;
 namespace detail {
 struct DeferredAccess;  // for what stands on this
 [[noreturn]] void throwNotHome(const Chain* chain);
-}  // namespace detail
-
-namespace detail {
-
-// The timer of an addTimeout(). It may cancel the chain as long as its link is in there, which ends
-// it.
-class TimeoutGuard final {
- public:
-  TimeoutGuard(Chain& chain, Duration timeout, TimeSource& time, const std::source_location& at);
-  TimeoutGuard(const TimeoutGuard&) = delete;
-  TimeoutGuard& operator=(const TimeoutGuard&) = delete;
-  ~TimeoutGuard();
-
-  // The chain has come to its place: true if that was too late.
-  bool end() noexcept;
-
- private:
-  bool expired_ = false;
-  DelayedCall timer_;
-};
-
-[[noreturn]] void throwTimeout(Duration timeout);
-
-template <class T>
-Result<T> timedOut(Result<T> result, Duration timeout) {
-  if (result.isValue() || result.failure().template check<CancelledError>() == nullptr) {
-    return result;
-  }
-  throwTimeout(timeout);
-}
-
 }  // namespace detail
 
 // See CancelAnswer::later in detail/chain.h: what a canceller may return.
@@ -438,47 +408,6 @@ std::string Deferred<T>::toString() const {
   return home().describe(typeid(T));
 }
 
-// A Deferred that has fired with this value, or with this failure.
-template <class T>
-Deferred<std::decay_t<T>> succeed(T&& value,
-                                  std::source_location at = std::source_location::current()) {
-  Deferred<std::decay_t<T>> fired(at);
-  fired.callback(std::forward<T>(value), at);
-  return fired;
-}
-inline Deferred<void> succeed(std::source_location at = std::source_location::current()) {
-  Deferred<void> fired(at);
-  fired.callback(at);
-  return fired;
-}
-template <class T>
-Deferred<T> fail(const Failure& failure,
-                 std::source_location at = std::source_location::current()) {
-  Deferred<T> fired(at);
-  fired.errback(failure, at);
-  return fired;
-}
-// callback() or errback(), as the result says.
-template <class T>
-void fire(const Deferred<T>& deferred, Result<T> result,
-          std::source_location at = std::source_location::current()) {
-  if (!result.isValue()) return deferred.errback(result.failure(), at);
-  if constexpr (std::is_void_v<T>) {
-    deferred.callback(at);
-  } else {
-    deferred.callback(std::move(result).value(), at);
-  }
-}
-
-template <class T>
-Deferred<T> fail(const std::exception_ptr& error,
-                 std::source_location at = std::source_location::current()) {
-  return fail<T>(Failure(error), at);
-}
-template <class T, class E>
-  requires std::is_base_of_v<std::exception, std::remove_cvref_t<E>>
-Deferred<T> fail(E&& error, std::source_location at = std::source_location::current()) {
-  return fail<T>(Failure(std::forward<E>(error)), at);
-}
-
 }  // namespace plait
+
+#include "plait/succeed.h"  // nobody has one without the other

@@ -68,6 +68,9 @@ class Failure final {
 
   // "std::runtime_error: no such user".
   std::string message() const;
+  // Where it was thrown first, one frame a line, if it left a callback of a Deferred while
+  // debugging was on (setDebugging), on x86-64; else empty.
+  std::string stack() const;
 
   const std::exception_ptr& exception() const noexcept { return error_; }
 

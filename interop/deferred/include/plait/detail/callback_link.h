@@ -7,6 +7,7 @@
 
 #include "plait/cancellation.h"
 #include "plait/detail/chain.h"
+#include "plait/detail/throw_record.h"
 #include "plait/failure.h"
 
 namespace plait {
@@ -93,7 +94,7 @@ void settleWith(Chain& chain, R&& outcome) {
 // or thrown. Throws: a Cancellation only.
 template <class U, class F, class Clear, class... Args>
 void callInto(Chain& chain, F& f, Clear clear, Args&&... args) {
-  try {
+  auto run = [&] {
     using R = std::invoke_result_t<F&, Args...>;
     if constexpr (std::is_void_v<R>) {
       std::invoke(f, std::forward<Args>(args)...);
@@ -105,6 +106,14 @@ void callInto(Chain& chain, F& f, Clear clear, Args&&... args) {
       clear();
       settleWith<U>(chain, std::move(outcome));
     }
+  };
+  ThrowRecord record;
+  try {
+    if (Chain::isDebugging()) [[unlikely]] {
+      record.call(run);
+    } else {
+      run();
+    }
   } catch (const Cancellation& cancellation) {
     clear();
     chain.setCancelled(cancellation.reason());
@@ -112,6 +121,7 @@ void callInto(Chain& chain, F& f, Clear clear, Args&&... args) {
   } catch (...) {
     clear();
     chain.setFailure(std::current_exception());
+    record.keepFor(chain.slot().failure());
   }
 }
 

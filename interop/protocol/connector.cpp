@@ -1,0 +1,125 @@
+// Clients: a fiber each that connects and then is the connection's.
+
+#include <stdexcept>
+#include <utility>
+
+#include "connection.h"
+#include "plait/error.h"
+#include "plait/greenlet.h"
+#include "plait/listen.h"
+#include "plait/timeout.h"
+
+namespace plait {
+namespace detail {
+
+class ConnectorState final : public std::enable_shared_from_this<ConnectorState> {
+ public:
+  ConnectorState(std::string destination, std::shared_ptr<Factory> factory, Duration timeout)
+      : destination_(std::move(destination)), factory_(std::move(factory)), timeout_(timeout) {}
+
+  void connect() {
+    if (phase_ != Phase::idle) {
+      throw std::logic_error("Connector::connect() to " + destination_ + ", which is on its way");
+    }
+    phase_ = Phase::connecting;
+    if (!std::exchange(started_, true)) factory_->doStart();
+    fiber_ =
+        spawn({.name = "client of " + destination_}, [self = shared_from_this()] { self->run(); });
+  }
+
+  void disconnect() {
+    if (phase_ == Phase::connecting) stopConnecting();
+    if (phase_ == Phase::connected) connection_->loseConnection();
+  }
+
+  void stopConnecting() {
+    if (phase_ != Phase::connecting) {
+      throw std::logic_error("Connector::stopConnecting() to " + destination_ +
+                             ", where there is no attempt");
+    }
+    // Once, and not as a kill: what comes after it, the factory's calls, may block.
+    fiber_.requestKill(
+        std::make_exception_ptr(CancelledError("connecting to " + destination_ + " was stopped")));
+  }
+
+  const std::string& destination() const noexcept { return destination_; }
+
+ private:
+  enum class Phase : unsigned char { idle, connecting, connected };
+
+  ClientFactory* client() const noexcept { return dynamic_cast<ClientFactory*>(factory_.get()); }
+  Connector handle() { return Connector(shared_from_this()); }
+
+  void run() {
+    try {
+      if (client() != nullptr) client()->startedConnecting(handle());
+      net::SocketStream stream =
+          withTimeout(timeout_, [this] { return net::connect(destination_); });
+      std::shared_ptr<Protocol> protocol = factory_->buildProtocol(stream.peerAddress());
+      if (!protocol) {
+        stream.close();
+        throw CancelledError("the factory made no protocol for " + destination_);
+      }
+      protocol->setFactory(factory_);
+      connection_ = std::make_shared<Connection>(std::move(stream), std::move(protocol));
+      phase_ = Phase::connected;
+    } catch (const Cancellation&) {
+      phase_ = Phase::idle;
+      stop();
+      throw;
+    } catch (...) {
+      const Failure reason;
+      phase_ = Phase::idle;
+      if (client() != nullptr) client()->clientConnectionFailed(handle(), reason);
+      return stop();
+    }
+    const auto connection = connection_;
+    connection->serve({}, [this](const Failure& reason) {
+      phase_ = Phase::idle;
+      connection_.reset();
+      if (client() != nullptr) client()->clientConnectionLost(handle(), reason);
+      stop();
+    });
+  }
+
+  // Unless the factory has asked for another attempt.
+  void stop() {
+    if (phase_ == Phase::idle && std::exchange(started_, false)) factory_->doStop();
+  }
+
+  std::string destination_;
+  std::shared_ptr<Factory> factory_;
+  Duration timeout_;
+  Phase phase_ = Phase::idle;
+  bool started_ = false;
+  AnyGreenlet fiber_;
+  std::shared_ptr<Connection> connection_;
+};
+
+namespace {
+
+Connector startClient(std::string destination, std::shared_ptr<Factory> factory, Duration timeout) {
+  const auto state =
+      std::make_shared<ConnectorState>(std::move(destination), std::move(factory), timeout);
+  state->connect();
+  return Connector(state);
+}
+
+}  // namespace
+}  // namespace detail
+
+void Connector::connect() const { state_->connect(); }
+void Connector::disconnect() const { state_->disconnect(); }
+void Connector::stopConnecting() const { state_->stopConnecting(); }
+const std::string& Connector::getDestination() const noexcept { return state_->destination(); }
+
+Connector connectTCP(const std::string& host, std::uint16_t port, std::shared_ptr<Factory> factory,
+                     Duration timeout) {
+  return detail::startClient(detail::tcpEndpoint(host, port), std::move(factory), timeout);
+}
+
+Connector connectUNIX(const std::string& path, std::shared_ptr<Factory> factory, Duration timeout) {
+  return detail::startClient("unix:" + path, std::move(factory), timeout);
+}
+
+}  // namespace plait

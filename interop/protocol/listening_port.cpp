@@ -1,0 +1,145 @@
+// Ports: an accepting fiber each, and a fiber for each connection, which outlives the port.
+
+#include <cerrno>
+#include <utility>
+
+#include "connection.h"
+#include "plait/async_result.h"
+#include "plait/cancel_shield.h"
+#include "plait/error.h"
+#include "plait/greenlet.h"
+#include "plait/listen.h"
+#include "plait/report.h"
+#include "plait/shared_deferred.h"
+
+namespace plait {
+namespace detail {
+
+class PortState final : public std::enable_shared_from_this<PortState> {
+ public:
+  PortState(net::Listener listener, std::shared_ptr<Factory> factory)
+      : factory_(std::move(factory)), listener_(std::move(listener)), host_(listener_.address()) {}
+
+  void start() {
+    factory_->doStart();
+    acceptFiber_ = spawn({.name = "accept " + host_.toString()},
+                         [self = shared_from_this()] { self->acceptAll(); });
+  }
+
+  const net::Address& host() const noexcept { return host_; }
+
+  Deferred<void> stop(const std::source_location& at) {
+    acceptFiber_.requestKill();
+    return stopped_.branch(at);
+  }
+
+ private:
+  static constexpr Duration kRetryAfter = std::chrono::milliseconds(20);
+
+  void acceptAll() {
+    struct Over {
+      PortState& port;
+      ~Over() {
+        const CancelShield shield;
+        port.listener_.close();
+        port.factory_->doStop();
+        port.over_.callback();
+      }
+    };
+    const Over over{*this};
+    for (;;) {
+      std::error_code error;
+      net::SocketStream stream = listener_.accept(error);
+      if (!error) {
+        begin(std::move(stream));
+      } else if (listener_.isOpen()) {
+        // No descriptor is left, or the client has gone: the others wait in the kernel.
+        sleep(kRetryAfter);
+      } else {
+        return;
+      }
+    }
+  }
+
+  void begin(net::SocketStream stream) {
+    spawn({.name = "connection of " + host_.toString()},
+          [factory = factory_, stream = std::move(stream)]() mutable {
+            std::shared_ptr<Protocol> protocol;
+            try {
+              protocol = factory->buildProtocol(stream.peerAddress());
+            } catch (const Cancellation&) {
+              throw;
+            } catch (...) {
+              reportError("buildProtocol() for " + stream.describe(), std::current_exception());
+            }
+            if (!protocol) return stream.close();
+            protocol->setFactory(factory);
+            std::make_shared<Connection>(std::move(stream), std::move(protocol))->serve({}, {});
+          });
+  }
+
+  std::shared_ptr<Factory> factory_;
+  net::Listener listener_;
+  net::Address host_;
+  AnyGreenlet acceptFiber_;
+  Deferred<void> over_{[](const Deferred<void>&) { return CancelAnswer::later; }};
+  SharedDeferred<void> stopped_ = over_.share();
+};
+
+namespace {
+
+ListeningPort startPort(net::Listener listener, std::shared_ptr<Factory> factory) {
+  auto port = std::make_shared<PortState>(std::move(listener), std::move(factory));
+  port->start();
+  return ListeningPort(std::move(port));
+}
+
+net::ListenOptions withBacklog(int backlog) {
+  net::ListenOptions options;
+  options.backlog = backlog;
+  return options;
+}
+
+}  // namespace
+
+std::string tcpEndpoint(const std::string& host, std::uint16_t port) {
+  const bool isIpv6 = host.find(':') != std::string::npos && host.front() != '[';
+  const std::string name = isIpv6 ? "[" + host + "]" : host;
+  return "tcp:" + (name.empty() ? name : name + ":") + std::to_string(port);
+}
+
+void serveInBackground(net::SocketStream stream, const std::shared_ptr<Protocol>& protocol,
+                       const std::source_location& at) {
+  const auto connection = std::make_shared<Connection>(std::move(stream), protocol);
+  const auto begun = std::make_shared<AsyncResult<void>>();
+  spawn(
+      [connection, begun] {
+        connection->serve([begun] { begun->set(); },
+                          [begun](const Failure& reason) {
+                            if (!begun->isReady()) begun->setException(reason.exception());
+                          });
+      },
+      at);
+  begun->get();
+}
+
+}  // namespace detail
+
+net::Address ListeningPort::getHost() const { return state_->host(); }
+Deferred<void> ListeningPort::stopListening(std::source_location at) const {
+  return state_->stop(at);
+}
+
+ListeningPort listenTCP(std::uint16_t port, std::shared_ptr<Factory> factory, int backlog,
+                        const std::string& interface) {
+  return detail::startPort(
+      net::listen(detail::tcpEndpoint(interface, port), detail::withBacklog(backlog)),
+      std::move(factory));
+}
+
+ListeningPort listenUNIX(const std::string& path, std::shared_ptr<Factory> factory, int backlog) {
+  return detail::startPort(net::listen("unix:" + path, detail::withBacklog(backlog)),
+                           std::move(factory));
+}
+
+}  // namespace plait
