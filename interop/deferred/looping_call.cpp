@@ -27,10 +27,16 @@ Deferred<void> LoopingState::start(Duration interval, bool now, const std::sourc
       },
       at);
   done_.emplace(done);
-  if (now) {
-    call();
-  } else {
+  if (!now) {
     schedule();
+    return done;
+  }
+  try {
+    call();
+  } catch (const Cancellation&) {
+    // Nobody will ever have the Deferred.
+    DeferredAccess::home(done).forgetFailure();
+    throw;
   }
   return done;
 }
