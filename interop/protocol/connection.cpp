@@ -29,111 +29,158 @@ Connection::Connection(net::SocketStream stream, std::shared_ptr<Protocol> proto
 
 void Connection::serve(const std::function<void()>& made, const Ended& ended) {
   const auto self = shared_from_this();
-  const auto finish = [this, &ended](const Failure& reason) {
-    const CancelShield shield;
-    end(reason);
-    if (ended) ended(reason);
+  Failure reason = closedInOrder();
+  // Whatever happens in connectionLost(), its owner is told.
+  struct Tell {
+    const Ended& ended;
+    const Failure& reason;
+    ~Tell() {
+      const CancelShield shield;
+      if (ended) ended(reason);
+    }
   };
   try {
-    protocol_->makeConnection(self);
-    if (made) made();
-    readAll();
-  } catch (const Cancellation&) {
-    abortConnection();
-    finish(Failure(ConnectionAborted(ECANCELED, name_)));
+    if (call([this, &self] { protocol_->makeConnection(self); })) {
+      if (made) made();
+      reason = readAll();
+    }
+    if (over_) reason = *over_;
+  } catch (const Cancellation& cancellation) {
+    const std::exception_ptr meaning = cancellation.asError();
+    reason = meaning ? Failure(meaning) : Failure(ConnectionAborted(ECANCELED, name_));
+    endWith(reason);
+    const Tell tell{ended, reason};
+    end(reason);
     throw;
-  } catch (const ConnectionDone& reason) {
-    return finish(Failure(reason));
-  } catch (const ConnectionLost& reason) {
-    return finish(Failure(reason));
-  } catch (const ConnectionAborted& reason) {
-    return finish(Failure(reason));
+  }
+  const Tell tell{ended, reason};
+  end(reason);
+}
+
+// A call of the protocol's. False if it threw: that is reported, and ends the connection.
+template <class F>
+bool Connection::call(F&& f) {
+  calls_.lock();
+  struct Unlock {
+    Mutex& mutex;
+    ~Unlock() { mutex.unlock(); }
+  };
+  const Unlock unlock{calls_};
+  try {
+    f();
+    return true;
+  } catch (const Cancellation&) {
+    throw;
   } catch (...) {
     reportError("a protocol on " + name_, std::current_exception());
-    abortConnection();
-    return finish(Failure());
+    endWith(Failure());
+    return false;
   }
 }
 
-// Throws: the reason for the end.
-void Connection::readAll() {
+Failure Connection::readAll() {
   std::array<std::byte, kReadBytes> bytes;
   for (;;) {
     mayRead_.wait();
+    if (over_) return *over_;
     std::error_code error;
     const std::size_t count = stream_.readSome(bytes, error);
-    if (aborted_ || writeError_ || error) reasonOf(error).raise();
-    // What the peer says to a connection that is being closed is read, so that the close does not
-    // reset it, and dropped.
-    if (losing_ && count > 0) continue;
-    if (count == 0) return endOfInput();
-    // What came while it was being paused waits here.
-    mayRead_.wait();
-    protocol_->dataReceived({reinterpret_cast<const char*>(bytes.data()), count});
-  }
-}
-
-// The peer writes no more. Throws: the reason for the end.
-void Connection::endOfInput() {
-  auto* const half = dynamic_cast<HalfCloseableProtocol*>(protocol_.get());
-  if (half != nullptr && !losing_) {
-    half->readConnectionLost();
-    while (!writeLost_ && connected_ && stream_.isOpen()) outputOver_.wait();
-  }
-  if (aborted_ || writeError_) reasonOf({}).raise();
-  throw ConnectionDone(std::make_error_code(std::errc::not_connected),
-                       name_ + " was closed in order");
-}
-
-Failure Connection::reasonOf(const std::error_code& error) const {
-  if (aborted_) return Failure(ConnectionAborted(ECONNABORTED, name_));
-  if (writeError_) {
-    return Failure(ConnectionLost(writeError_.value(), "writing to " + name_));
-  }
-  if (losing_) {
-    return Failure(ConnectionDone(std::make_error_code(std::errc::not_connected),
-                                  name_ + " was closed in order"));
-  }
-  return Failure(ConnectionLost(error.value(), "reading from " + name_));
-}
-
-// No more calls after it; the stream is closed and the writer gone.
-void Connection::end(const Failure& reason) {
-  connected_ = false;
-  buffer_.clear();
-  drained_.set();
-  if (Producer* const producer = std::exchange(producer_, nullptr)) {
-    try {
-      producer->stopProducing();
-    } catch (...) {
-      reportError("stopProducing() on " + name_, std::current_exception());
+    if (over_) return *over_;
+    if (error) {
+      // Of a stream that this side has closed, when all was sent.
+      if (losing_ && outputOver_.isSet()) return closedInOrder();
+      return Failure(ConnectionLost(error.value(), "reading from " + name_));
     }
+    if (count == 0) return endOfInput();
+    // What came while it was being paused waits here. What comes to a connection that is being
+    // closed is read, so that the close does not reset it, and dropped.
+    mayRead_.wait();
+    if (over_) return *over_;
+    if (losing_) continue;
+    const std::string_view data(reinterpret_cast<const char*>(bytes.data()), count);
+    if (!call([this, data] { protocol_->dataReceived(data); })) return *over_;
   }
-  if (writer_) writer_.kill();
-  stream_.close();
+}
+
+// The peer writes no more.
+Failure Connection::endOfInput() {
+  auto* const half = dynamic_cast<HalfCloseableProtocol*>(protocol_.get());
+  if (half != nullptr && !losing_ && !call([half] { half->readConnectionLost(); })) return *over_;
+  // What is still to be sent is sent first, by a protocol that wants that, or is closing.
+  if (half != nullptr || losing_) outputOver_.wait();
+  return over_ ? *over_ : closedInOrder();
+}
+
+Failure Connection::closedInOrder() const {
+  return Failure(ConnectionDone(std::make_error_code(std::errc::not_connected),
+                                name_ + " was closed in order"));
+}
+
+// Something has ended the connection: the reader sees it, and nobody waits for output any more.
+void Connection::endWith(Failure reason) {
+  if (!connected_ || over_) return;
+  over_.emplace(std::move(reason));
+  try {
+    // What is unsent is thrown away, and the peer sees that.
+    if (stream_.isOpen()) stream_.setResetOnClose(true);
+  } catch (const IoError&) {
+    // A unix socket has no reset.
+  }
+  mayRead_.set();
+  drained_.set();
+  outputOver_.set();
+  // Closing waits for those who are inside the stream, which the caller may be.
+  spawn([self = shared_from_this()] { self->stream_.close(); });
+}
+
+// The stream is closed and the writer gone; then the last call.
+void Connection::end(const Failure& reason) {
+  {
+    const CancelShield shield;
+    connected_ = false;
+    buffer_.clear();
+    drained_.set();
+    outputOver_.set();
+    if (Producer* const producer = std::exchange(producer_, nullptr)) {
+      try {
+        producer->stopProducing();
+      } catch (...) {
+        reportError("stopProducing() on " + name_, std::current_exception());
+      }
+    }
+    if (writer_) writer_.kill();
+    stream_.close();
+  }
   // From here on the protocol owns its transport, and not the other way round.
   const std::shared_ptr<Protocol> protocol = std::move(protocol_);
   try {
     protocol->connectionLost(reason);
+  } catch (const Cancellation&) {
+    throw;
   } catch (...) {
     reportError("connectionLost() on " + name_, std::current_exception());
   }
 }
 
-void Connection::pauseProducing() { mayRead_.clear(); }
+void Connection::pauseProducing() {
+  if (!isDisconnecting()) mayRead_.clear();
+}
 void Connection::resumeProducing() { mayRead_.set(); }
 
-// --- the writer
+// --- what may be asked for
 
 void Connection::write(std::string_view data) {
-  if (!mayWrite()) return;
+  if (data.empty() || !mayWrite()) return;
   buffer_.append(data);
-  if (buffer_.size() > kWriteHighWater) pauseProducer();
+  if (buffer_.size() > kWriteHighWater && producer_ != nullptr && streaming_ && !producerPaused_) {
+    producerPaused_ = true;
+    producer_->pauseProducing();
+  }
   startWriter();
   // The writer, on which a producer writes, must not wait for itself.
   if (buffer_.size() <= kWriteBufferMax || current() == writer_) return;
   drained_.clear();
-  while (connected_ && !drained_.isSet()) drained_.wait();
+  while (isConnected() && !drained_.isSet()) drained_.wait();
 }
 
 void Connection::writeSequence(std::span<const std::string> pieces) {
@@ -141,8 +188,9 @@ void Connection::writeSequence(std::span<const std::string> pieces) {
 }
 
 void Connection::loseConnection() {
-  if (!connected_ || losing_) return;
+  if (isDisconnecting()) return;
   losing_ = true;
+  mayRead_.set();
   startWriter();
 }
 
@@ -153,90 +201,18 @@ void Connection::loseWriteConnection() {
 }
 
 void Connection::abortConnection() {
-  if (!connected_ || aborted_) return;
-  aborted_ = true;
+  if (!isConnected()) return;
+  buffer_.clear();
   losing_ = true;
-  mayRead_.set();
-  outputOver_.set();
-  if (stream_.isOpen()) {
-    try {
-      stream_.setResetOnClose(true);
-    } catch (const IoError&) {
-      // A unix socket has no reset.
-    }
-  }
-  buffer_.clear();
-  // Closing waits for those who are inside the stream, which its caller may be.
-  spawn([self = shared_from_this()] { self->stream_.close(); });
+  endWith(Failure(ConnectionAborted(ECONNABORTED, name_)));
 }
-
-void Connection::startWriter() {
-  if (writing_) return;
-  writing_ = true;
-  writer_ = spawn([self = shared_from_this()] {
-    struct Over {
-      Connection& connection;
-      ~Over() { connection.writing_ = false; }
-    };
-    const Over over{*self};
-    self->writeAll();
-  });
-}
-
-void Connection::writeAll() {
-  while (writeOnce() || feedProducer()) continue;
-  if (!connected_) return;
-  // With a producer, loseConnection() waits for its end; unregisterProducer() comes here again.
-  if (producer_ != nullptr) return;
-  if (losing_) {
-    mayRead_.set();
-    outputOver_.set();
-    stream_.close();
-    return;
-  }
-  if (!losingWrite_ || writeLost_) return;
-  writeLost_ = true;
-  outputOver_.set();
-  stream_.shutdownWrite();
-  if (auto* const half = dynamic_cast<HalfCloseableProtocol*>(protocol_.get())) {
-    half->writeConnectionLost();
-  }
-}
-
-// False if nothing waited.
-bool Connection::writeOnce() {
-  if (buffer_.empty() || !connected_ || aborted_) return false;
-  sending_.swap(buffer_);
-  buffer_.clear();
-  drained_.set();
-  std::error_code error;
-  stream_.writeAll(sending_, error);
-  sending_.clear();
-  if (error && !aborted_ && !writeError_) {
-    writeError_ = error;
-    connected_ = false;
-    outputOver_.set();
-    stream_.close();
-    return false;
-  }
-  return true;
-}
-
-bool Connection::feedProducer() {
-  if (producer_ == nullptr || !connected_ || (streaming_ && !producerPaused_)) return false;
-  producerPaused_ = false;
-  producer_->resumeProducing();
-  return !buffer_.empty();
-}
-
-// --- producers
 
 void Connection::registerProducer(Producer& producer, bool streaming) {
   if (producer_ != nullptr) {
     throw std::logic_error("registerProducer() on " + name_ +
                            ", which has a producer that has not been unregistered");
   }
-  if (!connected_ || aborted_) return producer.stopProducing();
+  if (!isConnected()) return producer.stopProducing();
   producer_ = &producer;
   streaming_ = streaming;
   producerPaused_ = false;
@@ -245,13 +221,79 @@ void Connection::registerProducer(Producer& producer, bool streaming) {
 
 void Connection::unregisterProducer() {
   producer_ = nullptr;
-  if (connected_ && (losing_ || losingWrite_)) startWriter();
+  if (losing_ || losingWrite_) startWriter();
 }
 
-void Connection::pauseProducer() {
-  if (producer_ == nullptr || !streaming_ || producerPaused_) return;
-  producerPaused_ = true;
-  producer_->pauseProducing();
+// --- the writer
+
+void Connection::startWriter() {
+  if (!isConnected()) return;
+  if (writing_) {
+    writeAgain_ = true;
+    return;
+  }
+  writing_ = true;
+  writer_ = spawn([self = shared_from_this()] {
+    struct Over {
+      Connection& connection;
+      ~Over() { connection.writing_ = false; }
+    };
+    const Over over{*self};
+    do {
+      self->writeAgain_ = false;
+      self->writeAll();
+    } while (self->writeAgain_ && self->isConnected());
+  });
+}
+
+void Connection::writeAll() {
+  while (isConnected() && !buffer_.empty()) writeBuffer();
+  if (!isConnected()) return;
+  // A producer comes before a close: unregisterProducer() comes here again.
+  if (producer_ != nullptr) return feedProducer();
+  if (losing_) return close();
+  if (losingWrite_ && !writeLost_) loseOutput();
+}
+
+void Connection::writeBuffer() {
+  const std::string sending = std::exchange(buffer_, {});
+  drained_.set();
+  std::error_code error;
+  stream_.writeAll(sending, error);
+  if (error) endWith(Failure(ConnectionLost(error.value(), "writing to " + name_)));
+}
+
+void Connection::feedProducer() {
+  if (streaming_ && !producerPaused_) return;
+  producerPaused_ = false;
+  try {
+    producer_->resumeProducing();
+  } catch (const Cancellation&) {
+    throw;
+  } catch (...) {
+    reportError("resumeProducing() on " + name_, std::current_exception());
+    endWith(Failure());
+  }
+}
+
+void Connection::loseOutput() {
+  try {
+    stream_.shutdownWrite();
+  } catch (const IoError& failed) {
+    return endWith(
+        Failure(ConnectionLost(failed.code().value(), "closing the output of " + name_)));
+  }
+  writeLost_ = true;
+  if (auto* const half = dynamic_cast<HalfCloseableProtocol*>(protocol_.get())) {
+    call([half] { half->writeConnectionLost(); });
+  }
+  outputOver_.set();
+}
+
+void Connection::close() {
+  outputOver_.set();
+  mayRead_.set();
+  stream_.close();
 }
 
 }  // namespace plait::detail

@@ -1,18 +1,22 @@
 // A stream with a Protocol on it: the Transport that the protocol sees.
 //
-// Two fibers. The reader makes all the protocol's calls, from connectionMade() to connectionLost().
-// The writer is there while something waits to be sent: it empties the buffer, feeds the producer,
-// and carries out loseConnection() and loseWriteConnection(), which come after all that was queued.
-// Who ends it: the reader, when the stream does; the writer and abortConnection() by closing the
-// stream, which ends the reader's read.
+// Two fibers. The reader makes the protocol's calls, from connectionMade() to connectionLost(). The
+// writer is there while something waits to be sent: it empties the buffer, feeds the producer, and
+// carries out loseConnection() and loseWriteConnection(), which come after all that was queued. Its
+// one call of the protocol, writeConnectionLost(), waits until the reader's is over.
+//
+// Who ends it: the end of the input, or whoever sets `over_` (an abort, a failed write, a call that
+// threw) and closes the stream, which ends the reader's read. Everybody who waits is told then.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "plait/event.h"
 #include "plait/greenlet.h"
+#include "plait/mutex.h"
 #include "plait/protocol.h"
 #include "plait/tcp.h"
 
@@ -22,6 +26,7 @@ class Connection final : public Transport, public std::enable_shared_from_this<C
  public:
   using Ended = std::function<void(const Failure& reason)>;
 
+  // Throws: IoError if the peer has gone already.
   Connection(net::SocketStream stream, std::shared_ptr<Protocol> protocol);
 
   // Runs the connection on the calling fiber to its end; `made` is called after connectionMade(),
@@ -39,43 +44,49 @@ class Connection final : public Transport, public std::enable_shared_from_this<C
   void unregisterProducer() override;
   net::Address getPeer() const override { return peer_; }
   net::Address getHost() const override { return host_; }
-  bool isConnected() const noexcept override { return connected_; }
-
-  const std::shared_ptr<Protocol>& protocol() const noexcept { return protocol_; }
+  bool isConnected() const noexcept override { return connected_ && !over_; }
+  bool isDisconnecting() const noexcept override { return losing_ || !isConnected(); }
 
  private:
-  void readAll();
-  [[noreturn]] void endOfInput();
+  Failure readAll();
+  Failure endOfInput();
+  template <class F>
+  bool call(F&& f);
   void end(const Failure& reason);
-  Failure reasonOf(const std::error_code& error) const;
+  void endWith(Failure reason);
+  Failure closedInOrder() const;
 
-  bool mayWrite() const noexcept { return connected_ && !losing_ && !losingWrite_; }
+  bool mayWrite() const noexcept {
+    return isConnected() && !losingWrite_ && (!losing_ || producer_ != nullptr);
+  }
   void startWriter();
   void writeAll();
-  bool writeOnce();
-  bool feedProducer();
-  void pauseProducer();
+  void writeBuffer();
+  void feedProducer();
+  void loseOutput();
+  void close();
 
   net::SocketStream stream_;
   std::shared_ptr<Protocol> protocol_;
   net::Address peer_;
   net::Address host_;
   std::string name_;  // for messages, also after the end
-  bool connected_ = true;
-  bool losing_ = false;
-  bool losingWrite_ = false;
-  bool writeLost_ = false;  // told the peer
-  bool aborted_ = false;
-  std::error_code writeError_;
+  Mutex calls_;       // held while a call of the protocol's runs
+
+  bool connected_ = true;        // until the end has begun
+  bool losing_ = false;          // loseConnection() was called
+  bool losingWrite_ = false;     // loseWriteConnection() was called
+  bool writeLost_ = false;       // and has been carried out
+  std::optional<Failure> over_;  // why, if something has ended it
 
   std::string buffer_;  // waits to be sent
-  std::string sending_;
-  Event drained_;  // less waits than kWriteBufferMax
+  Event drained_;       // less waits than kWriteBufferMax, or nothing will be sent any more
+  Event outputOver_;    // the output has ended, in whatever way
   Greenlet<void> writer_;
   bool writing_ = false;
+  bool writeAgain_ = false;  // asked for while it was at work
 
   Event mayRead_;
-  Event outputOver_;  // for a reader whose input has ended: the output has, too
   Producer* producer_ = nullptr;
   bool streaming_ = false;
   bool producerPaused_ = false;

@@ -7,6 +7,7 @@
 #include "plait/error.h"
 #include "plait/greenlet.h"
 #include "plait/listen.h"
+#include "plait/report.h"
 #include "plait/timeout.h"
 
 namespace plait {
@@ -21,8 +22,10 @@ class ConnectorState final : public std::enable_shared_from_this<ConnectorState>
     if (phase_ != Phase::idle) {
       throw std::logic_error("Connector::connect() to " + destination_ + ", which is on its way");
     }
+    if (!started_) factory_->doStart();
+    started_ = true;
     phase_ = Phase::connecting;
-    if (!std::exchange(started_, true)) factory_->doStart();
+    begun_ = stopAsked_ = false;
     fiber_ =
         spawn({.name = "client of " + destination_}, [self = shared_from_this()] { self->run(); });
   }
@@ -37,9 +40,9 @@ class ConnectorState final : public std::enable_shared_from_this<ConnectorState>
       throw std::logic_error("Connector::stopConnecting() to " + destination_ +
                              ", where there is no attempt");
     }
+    if (std::exchange(stopAsked_, true) || !begun_) return;
     // Once, and not as a kill: what comes after it, the factory's calls, may block.
-    fiber_.requestKill(
-        std::make_exception_ptr(CancelledError("connecting to " + destination_ + " was stopped")));
+    fiber_.requestKill(std::make_exception_ptr(wasStopped()));
   }
 
   const std::string& destination() const noexcept { return destination_; }
@@ -50,12 +53,31 @@ class ConnectorState final : public std::enable_shared_from_this<ConnectorState>
   ClientFactory* client() const noexcept { return dynamic_cast<ClientFactory*>(factory_.get()); }
   Connector handle() { return Connector(shared_from_this()); }
 
+  CancelledError wasStopped() const {
+    return CancelledError("connecting to " + destination_ + " was stopped");
+  }
+
+  // A call of the factory's; what it throws is reported.
+  template <class F>
+  void tell(F&& f) {
+    try {
+      f();
+    } catch (const Cancellation&) {
+      throw;
+    } catch (...) {
+      reportError("the factory of " + destination_, std::current_exception());
+    }
+  }
+
   void run() {
+    begun_ = true;
     try {
       if (client() != nullptr) client()->startedConnecting(handle());
+      if (stopAsked_) throw wasStopped();
       net::SocketStream stream =
           withTimeout(timeout_, [this] { return net::connect(destination_); });
       std::shared_ptr<Protocol> protocol = factory_->buildProtocol(stream.peerAddress());
+      if (stopAsked_) throw wasStopped();
       if (!protocol) {
         stream.close();
         throw CancelledError("the factory made no protocol for " + destination_);
@@ -70,21 +92,26 @@ class ConnectorState final : public std::enable_shared_from_this<ConnectorState>
     } catch (...) {
       const Failure reason;
       phase_ = Phase::idle;
-      if (client() != nullptr) client()->clientConnectionFailed(handle(), reason);
+      tell([&] {
+        if (client() != nullptr) client()->clientConnectionFailed(handle(), reason);
+      });
       return stop();
     }
     const auto connection = connection_;
     connection->serve({}, [this](const Failure& reason) {
       phase_ = Phase::idle;
       connection_.reset();
-      if (client() != nullptr) client()->clientConnectionLost(handle(), reason);
+      tell([&] {
+        if (client() != nullptr) client()->clientConnectionLost(handle(), reason);
+      });
       stop();
     });
   }
 
   // Unless the factory has asked for another attempt.
   void stop() {
-    if (phase_ == Phase::idle && std::exchange(started_, false)) factory_->doStop();
+    if (phase_ != Phase::idle || !std::exchange(started_, false)) return;
+    tell([this] { factory_->doStop(); });
   }
 
   std::string destination_;
@@ -92,6 +119,8 @@ class ConnectorState final : public std::enable_shared_from_this<ConnectorState>
   Duration timeout_;
   Phase phase_ = Phase::idle;
   bool started_ = false;
+  bool begun_ = false;  // the attempt's fiber
+  bool stopAsked_ = false;
   AnyGreenlet fiber_;
   std::shared_ptr<Connection> connection_;
 };

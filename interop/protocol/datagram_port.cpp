@@ -24,6 +24,8 @@ class UdpState final : public std::enable_shared_from_this<UdpState> {
   void start() {
     fiber_ = spawn({.name = "udp " + socket.localAddress().toString()},
                    [self = shared_from_this()] { self->receiveAll(); });
+    // Also of one that is stopped before it has begun.
+    fiber_.link([self = shared_from_this()](const AnyGreenlet&) { self->end(); });
   }
   Deferred<void> stop() {
     fiber_.requestKill();
@@ -34,42 +36,45 @@ class UdpState final : public std::enable_shared_from_this<UdpState> {
 
  private:
   void receiveAll() {
-    struct Over {
-      UdpState& port;
-      ~Over() {
-        const CancelShield shield;
-        port.end();
-      }
-    };
-    const Over over{*this};
-    protocol_->makeConnection(DatagramTransport(shared_from_this()));
-    for (;;) {
+    begun_ = true;
+    call([this] { protocol_->makeConnection(DatagramTransport(shared_from_this())); });
+    while (socket.isOpen()) {
+      net::Received got;
       try {
-        const net::Received got = socket.receive(buffer_);
-        protocol_->datagramReceived({reinterpret_cast<const char*>(buffer_.data()), got.bytes},
-                                    got.from);
-      } catch (const Cancellation&) {
-        throw;
+        got = socket.receive(buffer_);
       } catch (const IoError& error) {
         if (!socket.isOpen()) return;
         if (error.code() == std::errc::connection_refused) {
-          protocol_->connectionRefused();
+          call([this] { protocol_->connectionRefused(); });
         } else {
-          reportError("a datagram protocol on " + socket.describe(), std::current_exception());
+          reportError("a datagram port", std::current_exception());
         }
-      } catch (...) {
-        // Of one datagram; the next ones may be better.
-        reportError("a datagram protocol on " + socket.describe(), std::current_exception());
+        continue;
       }
+      const std::string_view data(reinterpret_cast<const char*>(buffer_.data()), got.bytes);
+      call([this, data, &got] { protocol_->datagramReceived(data, got.from); });
+    }
+  }
+
+  // What it throws is of one datagram; the next ones may be better.
+  template <class F>
+  void call(F&& f) {
+    try {
+      f();
+    } catch (const Cancellation&) {
+      throw;
+    } catch (...) {
+      reportError("a datagram protocol on " + socket.describe(), std::current_exception());
     }
   }
 
   void end() {
+    const CancelShield shield;
     socket.close();
     // It owns its transport, and so this.
     const std::shared_ptr<DatagramProtocol> protocol = std::move(protocol_);
     try {
-      protocol->stopProtocol();
+      if (begun_) protocol->stopProtocol();
     } catch (...) {
       reportError("stopProtocol()", std::current_exception());
     }
@@ -79,6 +84,7 @@ class UdpState final : public std::enable_shared_from_this<UdpState> {
   std::shared_ptr<DatagramProtocol> protocol_;
   std::vector<std::byte> buffer_;
   AnyGreenlet fiber_;
+  bool begun_ = false;
   Deferred<void> over_{[](const Deferred<void>&) { return CancelAnswer::later; }};
   SharedDeferred<void> stopped_ = over_.share();
 };

@@ -24,6 +24,8 @@ class PortState final : public std::enable_shared_from_this<PortState> {
     factory_->doStart();
     acceptFiber_ = spawn({.name = "accept " + host_.toString()},
                          [self = shared_from_this()] { self->acceptAll(); });
+    // Also of one that is stopped before it has begun.
+    acceptFiber_.link([self = shared_from_this()](const AnyGreenlet&) { self->end(); });
   }
 
   const net::Address& host() const noexcept { return host_; }
@@ -37,16 +39,6 @@ class PortState final : public std::enable_shared_from_this<PortState> {
   static constexpr Duration kRetryAfter = std::chrono::milliseconds(20);
 
   void acceptAll() {
-    struct Over {
-      PortState& port;
-      ~Over() {
-        const CancelShield shield;
-        port.listener_.close();
-        port.factory_->doStop();
-        port.over_.callback();
-      }
-    };
-    const Over over{*this};
     for (;;) {
       std::error_code error;
       net::SocketStream stream = listener_.accept(error);
@@ -61,12 +53,29 @@ class PortState final : public std::enable_shared_from_this<PortState> {
     }
   }
 
+  void end() {
+    const CancelShield shield;
+    listener_.close();
+    try {
+      factory_->doStop();
+    } catch (...) {
+      reportError("stopFactory() of " + host_.toString(), std::current_exception());
+    }
+    over_.callback();
+  }
+
   void begin(net::SocketStream stream) {
     spawn({.name = "connection of " + host_.toString()},
           [factory = factory_, stream = std::move(stream)]() mutable {
             std::shared_ptr<Protocol> protocol;
+            net::Address peer;
             try {
-              protocol = factory->buildProtocol(stream.peerAddress());
+              peer = stream.peerAddress();
+            } catch (const IoError&) {
+              return stream.close();  // it has gone already
+            }
+            try {
+              protocol = factory->buildProtocol(peer);
             } catch (const Cancellation&) {
               throw;
             } catch (...) {
@@ -74,7 +83,13 @@ class PortState final : public std::enable_shared_from_this<PortState> {
             }
             if (!protocol) return stream.close();
             protocol->setFactory(factory);
-            std::make_shared<Connection>(std::move(stream), std::move(protocol))->serve({}, {});
+            std::shared_ptr<Connection> connection;
+            try {
+              connection = std::make_shared<Connection>(std::move(stream), std::move(protocol));
+            } catch (const IoError&) {
+              return;
+            }
+            connection->serve({}, {});
           });
   }
 
@@ -112,7 +127,7 @@ void serveInBackground(net::SocketStream stream, const std::shared_ptr<Protocol>
                        const std::source_location& at) {
   const auto connection = std::make_shared<Connection>(std::move(stream), protocol);
   const auto begun = std::make_shared<AsyncResult<void>>();
-  spawn(
+  const AnyGreenlet fiber = spawn(
       [connection, begun] {
         connection->serve([begun] { begun->set(); },
                           [begun](const Failure& reason) {
@@ -120,7 +135,12 @@ void serveInBackground(net::SocketStream stream, const std::shared_ptr<Protocol>
                           });
       },
       at);
-  begun->get();
+  try {
+    begun->get();
+  } catch (const Cancellation&) {
+    fiber.requestKill();
+    throw;
+  }
 }
 
 }  // namespace detail

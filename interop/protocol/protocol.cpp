@@ -15,7 +15,8 @@ void Protocol::makeConnection(std::shared_ptr<Transport> transport) {
 }
 
 void Factory::doStart() {
-  if (users_++ == 0) startFactory();
+  if (users_ == 0) startFactory();
+  ++users_;
 }
 
 void Factory::doStop() {

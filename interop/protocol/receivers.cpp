@@ -11,6 +11,11 @@ namespace plait {
 
 void LineReceiver::lineLengthExceeded(std::string_view) { transport().loseConnection(); }
 
+void LineReceiver::setRawMode() {
+  raw_ = true;
+  if (!busy_) process();
+}
+
 void LineReceiver::setLineMode(std::string_view extra) {
   raw_ = false;
   if (!extra.empty()) buffer_.insert(seen_, extra);
@@ -44,7 +49,7 @@ void LineReceiver::process() {
     }
   };
   const Busy busy(*this);
-  while (seen_ < buffer_.size() && transport().isConnected()) {
+  while (seen_ < buffer_.size() && !transport().isDisconnecting()) {
     if (raw_) {
       rawDataReceived(std::exchange(buffer_, {}).substr(std::exchange(seen_, 0)));
       continue;
@@ -78,7 +83,7 @@ void LineOnlyReceiver::dataReceived(std::string_view data) {
   std::size_t seen = 0;
   for (;;) {
     const std::size_t end = buffer_.find(delimiter_, seen);
-    if (end == std::string::npos || !transport().isConnected()) break;
+    if (end == std::string::npos || transport().isDisconnecting()) break;
     const std::string line = buffer_.substr(seen, end - seen);
     seen = end + delimiter_.size();
     if (line.size() > lineMax_) {
@@ -88,7 +93,7 @@ void LineOnlyReceiver::dataReceived(std::string_view data) {
     lineReceived(line);
   }
   buffer_.erase(0, seen);
-  if (buffer_.size() <= lineMax_ + delimiter_.size() - 1) return;
+  if (buffer_.size() <= lineMax_ + delimiter_.size() - 1 || transport().isDisconnecting()) return;
   lineLengthExceeded(std::exchange(buffer_, {}));
 }
 
@@ -99,7 +104,7 @@ void StringReceiver::lengthLimitExceeded(std::size_t) { transport().loseConnecti
 void StringReceiver::dataReceived(std::string_view data) {
   buffer_.append(data);
   std::size_t seen = 0;
-  while (transport().isConnected()) {
+  while (!transport().isDisconnecting()) {
     const Frame frame = parse(std::string_view(buffer_).substr(seen));
     if (frame.state == Frame::State::incomplete) break;
     if (frame.state != Frame::State::complete) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 namespace plait {
 
@@ -13,15 +14,18 @@ ReconnectingClientFactory::ReconnectingClientFactory(const ReconnectOptions& opt
       delay_(options.initialDelay) {}
 
 void ReconnectingClientFactory::clientConnectionFailed(const Connector& connector, const Failure&) {
-  if (trying_) retry(connector);
+  retry(connector);
 }
 
 void ReconnectingClientFactory::clientConnectionLost(const Connector& connector, const Failure&) {
-  if (trying_) retry(connector);
+  retry(connector);
 }
 
 void ReconnectingClientFactory::retry(const Connector& connector) {
-  if (!trying_ || (options_.maxRetries && retries_ >= *options_.maxRetries)) return;
+  if (!trying_ || (options_.maxRetries && retries_ >= *options_.maxRetries)) {
+    connector_.reset();  // which has this factory
+    return;
+  }
   ++retries_;
   const double longest = static_cast<double>(options_.maxDelay.count());
   double wanted = std::min(static_cast<double>(delay_.count()) * options_.factor, longest);
@@ -37,9 +41,10 @@ void ReconnectingClientFactory::retry(const Connector& connector) {
 void ReconnectingClientFactory::stopTrying() {
   trying_ = false;
   next_.cancel();
-  if (!connector_) return;
+  const std::optional<Connector> connector = std::exchange(connector_, std::nullopt);
+  if (!connector) return;
   try {
-    connector_->stopConnecting();
+    connector->stopConnecting();
   } catch (const std::logic_error&) {
     // It does not connect now.
   }
@@ -49,7 +54,6 @@ void ReconnectingClientFactory::resetDelay() {
   delay_ = options_.initialDelay;
   retries_ = 0;
   trying_ = true;
-  next_.cancel();
 }
 
 }  // namespace plait

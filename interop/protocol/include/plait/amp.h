@@ -34,10 +34,11 @@
 
 namespace plait::amp {
 
-inline constexpr std::size_t kKeyMax = 255;      // bytes, by the protocol
-inline constexpr std::size_t kValueMax = 65535;  // bytes, by the protocol
-inline constexpr std::size_t kPairsMax = 1024;   // in one box
-inline constexpr std::size_t kCallsMax = 65536;  // questions without an answer
+inline constexpr std::size_t kKeyMax = 255;         // bytes, by the protocol
+inline constexpr std::size_t kValueMax = 65535;     // bytes, by the protocol
+inline constexpr std::size_t kPairsMax = 1024;      // in one box
+inline constexpr std::size_t kBoxMax = 16'777'216;  // bytes of one box
+inline constexpr std::size_t kCallsMax = 65536;     // questions without an answer
 
 // One message.
 using Box = std::map<std::string, std::string, std::less<>>;
@@ -181,6 +182,8 @@ struct Codes<Errors<E...>> {
 // others.
 class AMP : public Protocol {
  public:
+  ~AMP() override { *self_ = nullptr; }
+
   // Answers the command with what f, called with its arguments, returns or what its Deferred fires
   // with: nothing, the one value, or a std::tuple of all. A declared exception goes to the peer;
   // any other one too, as an unknown error, and is reported here, and the connection is closed, as
@@ -243,11 +246,14 @@ class AMP : public Protocol {
   Deferred<Box> ask(std::string_view command, Box box);
   void tell(std::string_view command, Box box);
   void send(const Box& box);
+  bool takeBox();
   void received(Box box);
   void answerTo(Box question);
   void sendError(const std::string& tag, const std::string& code, const std::string& description);
 
   std::string buffer_;
+  std::size_t parsed_ = 0;  // of the buffer, into the box that is incomplete
+  Box incomplete_;
   std::uint64_t lastTag_ = 0;
   std::unordered_map<std::string, Deferred<Box>> waiting_;
   std::unordered_map<std::string, std::shared_ptr<Responder>> responders_;

@@ -21,7 +21,7 @@ class FileSender final : private Producer {
   // `transform`, if there is one. Fires with the last byte that was sent (0 for an empty file), or
   // fails with ConnectionAborted when the transport goes before the end. `file`, the transport and
   // this live until then. One transfer at a time.
-  // May switch. Throws: std::logic_error if the transport has a producer.
+  // May switch. Throws: std::logic_error if the transport has a producer, or this is at work.
   Deferred<char> beginFileTransfer(std::istream& file, Transport& transport,
                                    Transform transform = {},
                                    std::source_location at = std::source_location::current());
@@ -32,11 +32,16 @@ class FileSender final : private Producer {
   void resumeProducing() override;
   void pauseProducing() override {}
   void stopProducing() override;
+  std::string readPiece();
+  // Fires; without a result, because the connection has gone.
+  void end(std::optional<Result<char>> result);
 
   std::istream* file_ = nullptr;
   Transport* transport_ = nullptr;
   Transform transform_;
   char last_ = 0;
+  bool reading_ = false;
+  bool stopped_ = false;
   std::optional<Deferred<char>> done_;
 };
 

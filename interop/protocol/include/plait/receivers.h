@@ -27,7 +27,7 @@ class LineReceiver : public Protocol {
   virtual void lineLengthExceeded(std::string_view line);
 
   // Takes effect at once, also for what has come already.
-  void setRawMode() noexcept { raw_ = true; }
+  void setRawMode();
   // `extra` is seen before what comes next, as if it had come.
   void setLineMode(std::string_view extra = {});
   // With the delimiter. May switch, as write().

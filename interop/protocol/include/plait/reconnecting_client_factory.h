@@ -28,8 +28,8 @@ class ReconnectingClientFactory : public ClientFactory {
   explicit ReconnectingClientFactory(const ReconnectOptions& options = ReconnectOptions(),
                                      TimeSource& time = loopTime());
 
-  void startedConnecting(const Connector&) override {}
-  // Both retry. Whoever overrides them calls these.
+  // Whoever overrides these calls them, too: they know the attempt, and retry.
+  void startedConnecting(const Connector& connector) override { connector_.emplace(connector); }
   void clientConnectionFailed(const Connector& connector, const Failure& reason) override;
   void clientConnectionLost(const Connector& connector, const Failure& reason) override;
 

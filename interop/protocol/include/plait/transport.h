@@ -75,6 +75,8 @@ class Transport : public Producer {
   virtual net::Address getPeer() const = 0;
   virtual net::Address getHost() const = 0;
   virtual bool isConnected() const noexcept = 0;
+  // loseConnection() or abortConnection() was called, or it is over.
+  virtual bool isDisconnecting() const noexcept = 0;
 };
 
 }  // namespace plait

@@ -1,4 +1,4 @@
-// Suspected faults, each as the test that should pass.
+// Corners that the bridges once got wrong.
 #include <chrono>
 #include <memory>
 #include <optional>
