@@ -17,7 +17,8 @@ void throwForeignShare(const std::source_location& at) {
 }
 
 void reportUnwanted(const Failure& failure) noexcept {
-  if (isCutOff(failure.exception())) return;
+  // That nobody can fire what nobody waits for is no news.
+  if (failure.check<BrokenDeferredError>() != nullptr) return;
   reportError("unhandled error in a SharedDeferred that nobody asked", failure.exception());
 }
 

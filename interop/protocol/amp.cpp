@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "plait/cancellation.h"
 #include "plait/report.h"
 
 namespace plait::amp {
@@ -45,29 +46,6 @@ std::string wire(const Box& box) {
   return bytes.append(2, '\0');
 }
 
-// Takes the box at the front of `data` if it is there whole. Throws: ProtocolError.
-bool takeBox(std::string_view& data, Box& box) {
-  std::string_view rest = data;
-  for (;;) {
-    if (rest.size() < 2) return false;
-    const std::size_t keyBytes = readCount(rest, 0);
-    rest.remove_prefix(2);
-    if (keyBytes == 0) break;
-    if (keyBytes > kKeyMax) {
-      throw ProtocolError("a key of " + std::to_string(keyBytes) + " bytes; is it AMP at all?");
-    }
-    if (rest.size() < keyBytes + 2) return false;
-    const std::size_t valueBytes = readCount(rest, keyBytes);
-    if (rest.size() < keyBytes + 2 + valueBytes) return false;
-    if (box.size() >= kPairsMax) throw ProtocolError("a box with too many keys");
-    box.insert_or_assign(std::string(rest.substr(0, keyBytes)),
-                         std::string(rest.substr(keyBytes + 2, valueBytes)));
-    rest.remove_prefix(keyBytes + 2 + valueBytes);
-  }
-  data = rest;
-  return true;
-}
-
 std::string valueOf(const Box& box, std::string_view key) {
   const auto place = box.find(key);
   return place == box.end() ? std::string() : place->second;
@@ -95,14 +73,17 @@ Deferred<Box> AMP::ask(std::string_view command, Box box) {
   if (waiting_.size() >= kCallsMax) {
     throw LimitError("AMP: " + std::to_string(waiting_.size()) + " calls wait for answers already");
   }
-  std::string tag = hexadecimal(++lastTag_);
+  const std::string tag = hexadecimal(++lastTag_);
   box.insert_or_assign(std::string(kAsk), tag);
   const Deferred<Box> answer;
-  waiting_.emplace(std::move(tag), answer);
+  waiting_.emplace(tag, answer);
   try {
     tell(command, std::move(box));
+  } catch (const Cancellation&) {
+    // The question is on its way: its answer will be dropped.
+    throw;
   } catch (...) {
-    waiting_.erase(hexadecimal(lastTag_));
+    waiting_.erase(tag);
     throw;
   }
   return answer;
@@ -130,19 +111,41 @@ void AMP::connectionLost(const Failure& reason) {
 void AMP::dataReceived(std::string_view data) {
   buffer_.append(data);
   // A responder may block: what comes meanwhile waits in the kernel.
-  std::string_view rest = buffer_;
-  std::size_t taken = 0;
   try {
-    for (Box box; takeBox(rest, box); box.clear()) {
-      taken = buffer_.size() - rest.size();
-      received(std::move(box));
-      if (!transport().isConnected()) return;
-    }
+    while (!transport().isDisconnecting() && takeBox()) received(std::exchange(incomplete_, {}));
   } catch (const ProtocolError&) {
     reportError("an AMP connection", std::current_exception());
     return transport().abortConnection();
   }
-  buffer_.erase(0, taken);
+  buffer_.erase(0, std::exchange(parsed_, 0));
+}
+
+// Goes on with the box that has come in part. Throws: ProtocolError.
+bool AMP::takeBox() {
+  for (;;) {
+    const std::string_view rest = std::string_view(buffer_).substr(parsed_);
+    if (rest.size() < 2) return false;
+    const std::size_t keyBytes = readCount(rest, 0);
+    if (keyBytes == 0) {
+      parsed_ += 2;
+      boxBytes_ = 0;
+      return true;
+    }
+    if (keyBytes > kKeyMax) {
+      throw ProtocolError("a key of " + std::to_string(keyBytes) + " bytes; is it AMP at all?");
+    }
+    if (rest.size() < 2 + keyBytes + 2) return false;
+    const std::size_t valueBytes = readCount(rest, 2 + keyBytes);
+    const std::size_t pairBytes = 2 + keyBytes + 2 + valueBytes;
+    if (rest.size() < pairBytes) return false;
+    boxBytes_ += pairBytes;
+    if (incomplete_.size() >= kPairsMax || boxBytes_ > kBoxMax) {
+      throw ProtocolError("a box that is too large");
+    }
+    incomplete_.insert_or_assign(std::string(rest.substr(2, keyBytes)),
+                                 std::string(rest.substr(2 + keyBytes + 2, valueBytes)));
+    parsed_ += pairBytes;
+  }
 }
 
 void AMP::received(Box box) {
@@ -185,7 +188,12 @@ void AMP::answerTo(Box question) {
       if (tag.empty()) return;
       Box box = std::move(answer).value();
       box.insert_or_assign(std::string(kAnswer), tag);
-      return amp->send(box);
+      try {
+        return amp->send(box);
+      } catch (const LimitError&) {
+        reportError("the answer to the AMP command " + command, std::current_exception());
+        return amp->sendError(tag, std::string(kUnknown), "the answer is too long");
+      }
     }
     const std::string code = responder->codeOf(answer.failure());
     if (!code.empty()) {

@@ -16,11 +16,13 @@ constexpr std::size_t kReadBytes = 16'384;
 }  // namespace
 
 Connection::Connection(net::SocketStream stream, std::shared_ptr<Protocol> protocol)
-    : stream_(std::move(stream)),
-      protocol_(std::move(protocol)),
-      peer_(stream_.peerAddress()),
-      host_(stream_.localAddress()),
-      name_(stream_.describe()) {
+    : stream_(std::move(stream)), protocol_(std::move(protocol)), name_(stream_.describe()) {
+  try {
+    host_ = stream_.localAddress();
+    peer_ = stream_.peerAddress();
+  } catch (const IoError&) {
+    // The peer has gone already; reading will tell.
+  }
   drained_.set();
   mayRead_.set();
 }

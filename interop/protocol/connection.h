@@ -26,7 +26,6 @@ class Connection final : public Transport, public std::enable_shared_from_this<C
  public:
   using Ended = std::function<void(const Failure& reason)>;
 
-  // Throws: IoError if the peer has gone already.
   Connection(net::SocketStream stream, std::shared_ptr<Protocol> protocol);
 
   // Runs the connection on the calling fiber to its end; `made` is called after connectionMade(),

@@ -40,7 +40,8 @@ class ConnectorState final : public std::enable_shared_from_this<ConnectorState>
       throw std::logic_error("Connector::stopConnecting() to " + destination_ +
                              ", where there is no attempt");
     }
-    if (std::exchange(stopAsked_, true) || !begun_) return;
+    // A call of the factory's own looks at the flag when it has returned.
+    if (std::exchange(stopAsked_, true) || !begun_ || current() == fiber_) return;
     // Once, and not as a kill: what comes after it, the factory's calls, may block.
     fiber_.requestKill(std::make_exception_ptr(wasStopped()));
   }

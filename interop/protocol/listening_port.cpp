@@ -83,13 +83,7 @@ class PortState final : public std::enable_shared_from_this<PortState> {
             }
             if (!protocol) return stream.close();
             protocol->setFactory(factory);
-            std::shared_ptr<Connection> connection;
-            try {
-              connection = std::make_shared<Connection>(std::move(stream), std::move(protocol));
-            } catch (const IoError&) {
-              return;
-            }
-            connection->serve({}, {});
+            std::make_shared<Connection>(std::move(stream), std::move(protocol))->serve({}, {});
           });
   }
 

@@ -177,9 +177,9 @@ struct Codes<Errors<E...>> {
 
 }  // namespace detail
 
-// The protocol of one end. Responders run on the connection's fiber if they return values, one
-// after the other; one that returns a Deferred, or runs on a greenlet of its own, does not hold up
-// others.
+// The protocol of one end. A responder that returns a value runs on the connection's fiber, and
+// nothing else is received meanwhile: one that asks the peer back, or takes long, returns a
+// Deferred (deferToGreenlet), and does not hold up others.
 class AMP : public Protocol {
  public:
   ~AMP() override { *self_ = nullptr; }
@@ -254,6 +254,7 @@ class AMP : public Protocol {
   std::string buffer_;
   std::size_t parsed_ = 0;  // of the buffer, into the box that is incomplete
   Box incomplete_;
+  std::size_t boxBytes_ = 0;
   std::uint64_t lastTag_ = 0;
   std::unordered_map<std::string, Deferred<Box>> waiting_;
   std::unordered_map<std::string, std::shared_ptr<Responder>> responders_;

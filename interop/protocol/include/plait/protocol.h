@@ -59,7 +59,8 @@ class HalfCloseableProtocol {
   ~HalfCloseableProtocol() = default;
 };
 
-// Makes the protocols of a port or of a client. Held by shared_ptr by all that use it.
+// Makes the protocols of a port or of a client. Held by shared_ptr by all that use it, and by its
+// protocols: one that remembers them forgets each in connectionLost().
 class Factory {
  public:
   Factory() = default;
