@@ -4,9 +4,11 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <cstring>
 #include <exception>
 #include <stdexcept>
 #include <thread>
+#include <typeinfo>
 
 #include <boost/context/detail/fcontext.hpp>
 #include <doctest/doctest.h>
@@ -179,3 +181,35 @@ TEST_CASE("a context keeps its MXCSR and x87 control word, first those of where 
 }
 
 #endif
+
+TEST_CASE("an exception_ptr is a pointer to the exception object") {
+  const std::exception_ptr error = std::make_exception_ptr(std::runtime_error("no luck"));
+  const void* object = nullptr;
+  static_assert(sizeof object == sizeof error);
+  std::memcpy(&object, &error, sizeof object);
+
+  const void* caught = nullptr;
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::runtime_error& same) {
+    caught = &same;
+  }
+
+  CHECK(object == caught);
+}
+
+TEST_CASE("a type_info knows what a handler for it would catch, and where in the object") {
+  struct First {
+    int first = 1;
+  };
+  struct Second {
+    int second = 2;
+  };
+  struct Both : First, Second {};
+  Both both;
+  void* object = &both;
+
+  CHECK(typeid(Second).__do_catch(&typeid(Both), &object, 1));
+  CHECK(object == static_cast<Second*>(&both));
+  CHECK_FALSE(typeid(std::exception).__do_catch(&typeid(Both), &object, 1));
+}
