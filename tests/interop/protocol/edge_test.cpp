@@ -677,8 +677,8 @@ FIBER_TEST_ON("sim", "a fiber killed while it asks does not end the connection [
   b->respond<Ask>([](const std::string& text) { return text; });
   b->transport().pauseProducing();
   std::vector<Deferred<std::string>> answers;
-  auto asker = spawn([&, a = a] {
-    for (int i = 0; i < 100; ++i) answers.push_back(a->callRemote<Ask>(std::string(60'000, 'x')));
+  auto asker = spawn([&, asked = a] {
+    for (int i = 0; i < 100; ++i) answers.push_back(asked->callRemote<Ask>(std::string(60'000, 'x')));
   });
   settle();
   REQUIRE_FALSE(asker.isReady());
