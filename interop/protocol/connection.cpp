@@ -153,8 +153,14 @@ void Connection::end(const Failure& reason) {
     if (writer_) writer_.kill();
     stream_.close();
   }
-  // From here on the protocol owns its transport, and not the other way round.
+  // From here on the protocol owns its transport, and not the other way round. Its factory may well
+  // remember it, so it lets go of that.
   const std::shared_ptr<Protocol> protocol = std::move(protocol_);
+  struct Forget {
+    Protocol& protocol;
+    ~Forget() { protocol.setFactory(nullptr); }
+  };
+  const Forget forget{*protocol};
   try {
     protocol->connectionLost(reason);
   } catch (const Cancellation&) {

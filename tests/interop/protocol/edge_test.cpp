@@ -678,7 +678,8 @@ FIBER_TEST_ON("sim", "a fiber killed while it asks does not end the connection [
   b->transport().pauseProducing();
   std::vector<Deferred<std::string>> answers;
   auto asker = spawn([&, asked = a] {
-    for (int i = 0; i < 100; ++i) answers.push_back(asked->callRemote<Ask>(std::string(60'000, 'x')));
+    for (int i = 0; i < 100; ++i)
+      answers.push_back(asked->callRemote<Ask>(std::string(60'000, 'x')));
   });
   settle();
   REQUIRE_FALSE(asker.isReady());
@@ -1019,6 +1020,25 @@ TEST_CASE("setRawMode() takes effect at once, also for what has come [PROTOCOL-2
   lines.setRawMode();
 
   CHECK(lines.raw == "come already");
+}
+
+FIBER_TEST_ON("sim", "a factory that remembers its protocol goes with it [PROTOCOL-16]") {
+  auto protocol = std::make_shared<Recorder>();
+  const std::weak_ptr<Recorder> watch = protocol;
+  {
+    const ListeningPort port =
+        listenHere(std::make_shared<FunctionFactory>([protocol] { return protocol; }));
+    net::SocketStream client = net::connect(port.getHost());
+    client.close();
+    protocol->over.wait();
+    settle();
+    stop(port);
+  }
+
+  protocol.reset();
+  settle();
+
+  CHECK(watch.expired());
 }
 
 }  // namespace

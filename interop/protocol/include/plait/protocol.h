@@ -37,7 +37,7 @@ class Protocol {
   // Of the connection; from connectionMade() on. Stays usable afterwards, without effect.
   // Throws: std::logic_error before.
   Transport& transport() const;
-  // Null if it was made without one.
+  // Null if it was made without one, and after connectionLost().
   Factory* factory() const noexcept { return factory_.get(); }
 
   void makeConnection(std::shared_ptr<Transport> transport);  // for transports
@@ -60,7 +60,7 @@ class HalfCloseableProtocol {
 };
 
 // Makes the protocols of a port or of a client. Held by shared_ptr by all that use it, and by its
-// protocols: one that remembers them forgets each in connectionLost().
+// protocols until they have ended.
 class Factory {
  public:
   Factory() = default;
