@@ -40,10 +40,13 @@ bool CrossWaiter::wait(raw::Lock& lock, Duration timeout) {
 }
 
 bool CrossWaiter::waitAsThread(raw::Lock& lock, Duration timeout) noexcept {
-  const TimePoint deadline = timeout == kForever ? kNever : after(raw::monotonicNow(), timeout);
+  TimePoint until = timeout == kForever ? kNever : after(raw::monotonicNow(), timeout);
   while (word_.load(std::memory_order_acquire) == 0) {
-    if (deadline != kNever && raw::monotonicNow() >= deadline && withdraw(lock)) return false;
-    raw::futexWait(word_, 0, isLinked() ? deadline : kNever);
+    if (until != kNever && raw::monotonicNow() >= until) {
+      if (withdraw(lock)) return false;
+      until = kNever;  // the wake is on its way
+    }
+    raw::futexWait(word_, 0, until);
   }
   return true;
 }
