@@ -1,6 +1,5 @@
 #include "plait/failure.h"
 
-#include <cstring>
 #include <stdexcept>
 #include <typeinfo>
 
@@ -41,9 +40,8 @@ std::string Failure::stack() const { return detail::throwStackOf(error_); }
 const void* detail::caughtBy(const std::type_info& type, const std::exception_ptr& error) noexcept {
   if (!error) return nullptr;
   const std::type_info* const thrown = error.__cxa_exception_type();
-  void* object = nullptr;
-  static_assert(sizeof object == sizeof error);
-  std::memcpy(&object, &error, sizeof object);
+  static_assert(sizeof(void*) == sizeof error);
+  void* object = *reinterpret_cast<void* const*>(&error);
   if (thrown->__is_pointer_p()) return type == *thrown ? object : nullptr;
   return type.__do_catch(thrown, &object, 1) ? object : nullptr;
 }

@@ -100,9 +100,12 @@ void Reactor::whenRunning(detail::UniqueFunction<void()> f, const std::source_lo
     const detail::raw::Locked locked(stateLock);
     forgetParents(all);
     running = all.loop;
-    if (!running) all.whenRunning.emplace_back(std::move(f), at);
+    if (!running) {
+      all.whenRunning.emplace_back(std::move(f), at);
+      return;
+    }
   }
-  if (running) running->callFromThread(std::move(f), at);
+  running->callFromThread(std::move(f), at);
 }
 
 void Reactor::suggestThreadPoolSize(std::size_t threads) {
@@ -144,6 +147,7 @@ void Reactor::fireEvent(std::string_view event) {
       all.triggers = std::move(others);
     }
     std::vector<Deferred<void>> waits;
+    waits.reserve(called.size());
     for (const Entry& each : called) waits.push_back((*each.call)());
     // Only "before" holds the event up; the others' ends are their own affair.
     if (phase != "before") continue;

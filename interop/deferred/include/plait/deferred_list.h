@@ -162,6 +162,7 @@ class FirstState final : public Members {
   void failCancelled() { out_.errback(CancelledError("the race was cancelled")); }
   void failAll() {
     std::vector<Failure> failures;
+    failures.reserve(failures_.size());
     for (auto& each : failures_) failures.push_back(std::move(*each));
     if constexpr (std::is_same_v<Out, FirstResult<T>>) {
       out_.errback(FailureGroup(std::move(failures)));

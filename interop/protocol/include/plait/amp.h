@@ -54,30 +54,30 @@ struct Name {
 };
 
 // Types: integers, bool, double, std::string (bytes, and text as UTF-8), std::vector of these.
-template <Name kName, class T>
+template <Name Key, class T>
 struct Argument {
   using Type = T;
-  static constexpr std::string_view name() noexcept { return kName.view(); }
+  static constexpr std::string_view name() noexcept { return Key.view(); }
 };
 template <class... A>
 struct Arguments {};
 template <class... A>
 struct Response {};
 // An exception that the responder may throw, and the code for it on the wire.
-template <class E, Name kCode>
+template <class E, Name Code>
 struct ErrorCode {
   using Error = E;
-  static constexpr std::string_view code() noexcept { return kCode.view(); }
+  static constexpr std::string_view code() noexcept { return Code.view(); }
 };
 template <class... E>
 struct Errors {};
 
-template <Name kName, class A = Arguments<>, class R = Response<>, class E = Errors<>>
+template <Name Verb, class A = Arguments<>, class R = Response<>, class E = Errors<>>
 struct Command {
   using ArgumentList = A;
   using ResponseList = R;
   using ErrorList = E;
-  static constexpr std::string_view name() noexcept { return kName.view(); }
+  static constexpr std::string_view name() noexcept { return Verb.view(); }
 };
 
 // The peer answered with an error that the command does not declare.

@@ -131,13 +131,13 @@ std::variant<OrMonostate<T>...> pickFrom(std::size_t index, MixedSlots<T...>& sl
   return std::move(*picked);
 }
 
-template <WaitFor kWhat, class... T>
+template <WaitFor What, class... T>
 std::variant<OrMonostate<T>...> waitForFirst(const Deferred<T>&... members) {
   MixedSlots<T...> slots;
   const std::source_location at = std::source_location::current();
-  const auto state = expectAll(kWhat, slots.pointers.data(), at, members...);
+  const auto state = expectAll(What, slots.pointers.data(), at, members...);
   const std::size_t index = state->wait(at);
-  if (kWhat == WaitFor::firstValue && state->error(index)) throw FailureGroup(state->failures());
+  if (What == WaitFor::firstValue && state->error(index)) throw FailureGroup(state->failures());
   return pickFrom(index, slots);
 }
 
