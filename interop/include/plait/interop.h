@@ -4,6 +4,7 @@
 
 #include "plait/amp.h"
 #include "plait/background.h"
+#include "plait/blocking_call.h"
 #include "plait/cooperator.h"
 #include "plait/coroutine.h"
 #include "plait/defer_later.h"

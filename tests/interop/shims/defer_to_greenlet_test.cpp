@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "fiber_test.h"
+#include "plait/blocking_call.h"
 #include "plait/call_later.h"
 #include "plait/coroutine.h"
 #include "plait/deferred.h"

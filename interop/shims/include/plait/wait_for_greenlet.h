@@ -13,7 +13,6 @@
 #include "plait/detail/fiber.h"
 #include "plait/greenlet.h"
 #include "plait/group.h"
-#include "plait/maybe_deferred.h"
 #include "plait/wait_for_deferred.h"
 
 namespace plait {
@@ -82,12 +81,5 @@ auto deferToGreenletPool(Pool& pool, F&& f,
 // ends it. Never switches.
 AnyGreenlet callMultipleInGreenlet(std::vector<detail::UniqueFunction<void()>> functions,
                                    std::source_location at = std::source_location::current());
-
-// Calls f and waits for what it returns, a Deferred included. May switch.
-// Throws: what f throws or its Deferred fails with.
-template <class F>
-auto blockingCallFromGreenlet(F&& f, std::source_location at = std::source_location::current()) {
-  return waitForDeferred(maybeDeferred(std::forward<F>(f)), kForever, OnWaitEnd::cancelAndWait, at);
-}
 
 }  // namespace plait
