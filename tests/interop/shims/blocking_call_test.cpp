@@ -1,6 +1,7 @@
 #include "plait/blocking_call.h"
 
 #include <chrono>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -38,10 +39,12 @@ TEST_CASE("a caller that is killed cancels the call on the other loop [BRIDGE-60
     if (member.index() == 1) return member.stopRequested().wait();
 
     ThreadSafeEvent begun;
+    std::optional<Deferred<int>> work;  // the other loop's
     const auto waiter = spawn([&] {
       blockingCallFromGreenlet(member.loop(1), [&] {
         begun.set();
-        return Deferred<int>([&isCancelled](const Deferred<int>&) { isCancelled = true; });
+        work.emplace([&isCancelled](const Deferred<int>&) { isCancelled = true; });
+        return *work;
       });
     });
     begun.wait();
@@ -52,6 +55,22 @@ TEST_CASE("a caller that is killed cancels the call on the other loop [BRIDGE-60
 
   CHECK(isCancelled);
   CHECK(isKilled);
+}
+
+TEST_CASE("a call whose Deferred nobody can fire is no wait for ever [BRIDGE-60] [BRIDGE-19]") {
+  bool isBroken = false;
+  runThreads(2, [&isBroken](TeamMember& member) {
+    if (member.index() == 1) return member.stopRequested().wait();
+
+    try {
+      blockingCallFromGreenlet(member.loop(1), [] { return Deferred<int>(); });
+    } catch (const BrokenDeferredError&) {
+      isBroken = true;
+    }
+    member.stop();
+  });
+
+  CHECK(isBroken);
 }
 
 TEST_CASE("the end of the other loop ends the wait for it [BRIDGE-60]") {

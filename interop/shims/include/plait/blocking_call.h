@@ -4,13 +4,13 @@
 
 #include <functional>
 #include <memory>
-#include <optional>
 #include <source_location>
 #include <type_traits>
 #include <utility>
 
 #include "plait/cancel_shield.h"
 #include "plait/deferred.h"
+#include "plait/detail/arrival.h"
 #include "plait/detail/owed_answer.h"
 #include "plait/error.h"
 #include "plait/loop_handle.h"
@@ -31,22 +31,22 @@ namespace detail {
 
 // A call on its way to another loop and back.
 template <class T>
-class RemoteCall final : public OwedAnswer {
+class RemoteCall final : public OwedAnswer, public Members {
  public:
+  RemoteCall() : Members(1) {}
+
   // The other loop.
   template <class F>
-  void begin(F& f) {
+  void begin(F& f, const std::source_location& at) {
     oweHere();
     if (isGiven()) return;
-    const Deferred<T> work = maybeDeferred(f);
-    work_.emplace(work);
     const auto self = std::static_pointer_cast<RemoteCall>(this->shared_from_this());
-    work.addBoth([self](Result<T> result) { self->give(std::move(result)); });
-    if (cancelled_) cancel();
+    Arrival<RemoteCall, T>::expect(self, 0, maybeDeferred(f), at);
   }
-  void cancel() {
-    cancelled_ = true;
-    if (const auto work = work_) work->cancel();
+  void cancel() { cancelAll(); }
+  Result<void> arrived(std::size_t, Result<T> result) {
+    give(std::move(result));
+    return {};
   }
   void refuse() noexcept override {
     give(Failure(ReactorStopped("the loop ended before the call was done")));
@@ -58,12 +58,9 @@ class RemoteCall final : public OwedAnswer {
 
  private:
   void give(Result<T> result) {
-    work_.reset();
     if (!isGiven()) answer_.set(std::move(result));
   }
 
-  std::optional<Deferred<T>> work_;
-  bool cancelled_ = false;
   ThreadSafeAsyncResult<Result<T>> answer_;
 };
 
@@ -78,8 +75,8 @@ class RemoteStart final {
     if (call_) call_->refuse();
   }
   template <class F>
-  void begin(F& f) {
-    std::exchange(call_, nullptr)->begin(f);
+  void begin(F& f, const std::source_location& at) {
+    std::exchange(call_, nullptr)->begin(f, at);
   }
 
  private:
@@ -97,9 +94,10 @@ auto blockingCallFromGreenlet(const LoopHandle& loop, F&& f,
                               std::source_location at = std::source_location::current()) {
   using T = detail::UnwrappedOf<std::invoke_result_t<std::decay_t<F>&>>;
   const auto call = std::make_shared<detail::RemoteCall<T>>();
-  loop.callFromThread([start = detail::RemoteStart<T>(call),
-                       f = std::decay_t<F>(std::forward<F>(f))]() mutable { start.begin(f); },
-                      at);
+  loop.callFromThread(
+      [start = detail::RemoteStart<T>(call), f = std::decay_t<F>(std::forward<F>(f)),
+       at]() mutable { start.begin(f, at); },
+      at);
   try {
     return call->wait().value();
   } catch (const Cancellation&) {
