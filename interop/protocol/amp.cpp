@@ -80,7 +80,8 @@ Deferred<Box> AMP::ask(std::string_view command, Box box) {
   try {
     tell(command, std::move(box));
   } catch (const Cancellation&) {
-    // The question is on its way: its answer will be dropped.
+    // The question is on its way: its answer will be dropped, whatever it is.
+    answer.addBoth([](const Result<Box>&) {});
     throw;
   } catch (...) {
     waiting_.erase(tag);

@@ -104,14 +104,17 @@ void requireOtherThanSelf(const Chain& chain) {
 
 void waitForChain(ChainPointer chain, std::uint32_t generation, ResultSlot& into,
                   const DeferredWaitOptions& options) {
-  checkpoint();
+  Fiber& self = Fiber::current("waitForDeferred");
+  // What strikes before the result is taken leaves it where it is. But a Deferred that is at work
+  // may use the caller's frame: then a kill that is pending is dealt with as one that comes during
+  // the wait, which parks in any case.
+  if (chain->isResolved() || Loop::current()->isForked()) checkpoint();
   chain->requireGeneration(generation);
   if (chain->isResolved()) {
     chain->spend(options.at);
     chain->slot().moveTo(into);
     return;
   }
-  Fiber& self = *Fiber::currentOrNull();
   self.requireMayPark("waitForDeferred");
   requireOtherThanSelf(*chain);
   chain->spend(options.at);
@@ -128,6 +131,14 @@ void waitForChain(ChainPointer chain, std::uint32_t generation, ResultSlot& into
     wait.waiter.wake(false);
   });
   bool struck = false;
+  // Where not even the stack for whoever goes on can be had.
+  struct NotParked {
+    DeferredWait& wait;
+    bool isOver = false;
+    ~NotParked() {
+      if (!isOver && wait.chain != nullptr) wait.leave(OnWaitEnd::detach);
+    }
+  } notParked{wait};
   const bool ended = wait.waiter.park([&wait, &struck, &options] {
     struck = true;
     // A forked child's parent fires it, or nobody.
@@ -139,6 +150,7 @@ void waitForChain(ChainPointer chain, std::uint32_t generation, ResultSlot& into
     wait.leave(options.onEnd);
     return OnCancel::leave;
   });
+  notParked.isOver = true;
   // Not ended: out of time, or struck while nothing could be cancelled.
   const bool wasCancelled = ended && into.state() == ResultSlot::State::failure &&
                             caughtBy(typeid(CancelledError), into.failure()) != nullptr;

@@ -508,3 +508,30 @@ TEST_CASE("a forked child that waits for the parent's EventualResult is told [BR
   pending.cancel();
   shutdown();
 }
+
+FIBER_TEST_ON("sim", "a kill that is pending when the wait begins waits for its end [BRIDGE-10]") {
+  int cancels = 0;
+  const Deferred<int> work([&cancels](const Deferred<int>&) {
+    ++cancels;
+    return CancelAnswer::later;
+  });
+  int seen = 0;
+  bool wentOn = false;
+  const auto waiter = spawn([&] {
+    current().requestKill();
+    seen = waitForDeferred(Deferred<int>(work));
+    yield();
+    wentOn = true;
+  });
+
+  settle();
+  const bool waited = !waiter.isReady();
+  work.callback(3);
+  waiter.join();
+
+  CHECK(waited);
+  CHECK(cancels == 1);
+  CHECK(seen == 3);
+  CHECK_FALSE(wentOn);
+  CHECK(waiter.isKilled());
+}
