@@ -37,7 +37,13 @@ void TaskState::runStep() {
   if (!outcome.wait) return go();
   waiting_ = true;
   const Deferred<void> wait = *std::exchange(outcome.wait, std::nullopt);
-  Arrival<TaskState, void>::expect(shared_from_this(), 0, wait, std::source_location::current());
+  try {
+    Arrival<TaskState, void>::expect(shared_from_this(), 0, wait, std::source_location::current());
+  } catch (const std::logic_error&) {
+    finish(Failure());  // moved from, or another thread's
+  } catch (const AlreadyChainedError&) {
+    finish(Failure());
+  }
 }
 
 Result<void> TaskState::arrived(std::size_t, const Result<void>& result) {

@@ -1,6 +1,6 @@
 #include "destruction.h"
 
-#include "plait/detail/loop.h"
+#include "plait/detail/stack_marks.h"
 
 namespace plait::detail {
 namespace {
@@ -22,8 +22,7 @@ Destruction::~Destruction() {
 }
 
 void Destruction::of(Chain& chain) noexcept {
-  const Loop* const loop = Loop::current();
-  const void* const stack = loop == nullptr ? nullptr : loop->runningStack();
+  const void* const stack = runningStack();
   for (Destruction* each = innermost; each != nullptr; each = each->outer_) {
     if (each->stack_ != stack) continue;
     chain.below_ = each->waiting_;

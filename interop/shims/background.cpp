@@ -11,6 +11,7 @@
 #include "plait/detail/process.h"
 #include "plait/detail/raw.h"
 #include "plait/detail/thread_wait.h"
+#include "plait/report.h"
 
 namespace plait {
 namespace {
@@ -61,6 +62,11 @@ void setup(const RunOptions& options) {
     try {
       reactor().run(false, options);
     } catch (...) {
+      // Who has been told that it runs does not look any more.
+      if (started->word.load(std::memory_order_relaxed) != 0) {
+        reportError("the reactor in the background", std::current_exception());
+        return;
+      }
       started->error = std::current_exception();
     }
     started->say();

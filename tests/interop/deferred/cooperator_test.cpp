@@ -245,3 +245,18 @@ TEST_CASE("tasks that are left when their clock goes are dropped [BRIDGE-59]") {
   CHECK(alive.use_count() == 1);
   CHECK(end.find("BrokenDeferredError") != std::string::npos);
 }
+
+TEST_CASE("a task whose step returns a Deferred that was taken fails [BRIDGE-59]") {
+  const ReportedErrors errors;
+  LoopScope loop;
+  Cooperator cooperator;
+  const Deferred<void> taken;
+  taken.addCallback([] { return 1; });
+  std::string seen;
+
+  cooperator.coiterate([taken]() -> std::optional<Deferred<void>> { return taken; })
+      .addErrback<AlreadyChainedError>([&seen](const AlreadyChainedError&) { seen = "taken"; });
+  loop.settle();
+
+  CHECK(seen == "taken");
+}

@@ -265,3 +265,17 @@ TEST_CASE("a list that has fired cancels nothing [DEFERRED-64]") {
 
   CHECK(cancels == 0);
 }
+
+TEST_CASE("a list with a member that was taken takes nothing from the others [DEFERRED-63]") {
+  const ReportedErrors errors;
+  const Deferred<int> good;
+  const Deferred<int> taken = succeed(2);
+  taken.addCallback([](int) {});
+  int seen = 0;
+
+  CHECK_THROWS_AS(gatherResults(std::vector<Deferred<int>>{good, taken}), AlreadyChainedError);
+
+  good.addCallback([&seen](int value) { seen = value; });
+  good.callback(4);
+  CHECK(seen == 4);
+}

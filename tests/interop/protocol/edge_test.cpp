@@ -594,7 +594,6 @@ FIBER_TEST_EACH("a client that has gone before it is served is no error [PROTOCO
   client.setResetOnClose(true);
   client.close();
   settle();
-  sleep(50ms);
 
   stop(port);
 }

@@ -184,6 +184,7 @@ class FirstState final : public Members {
 template <class State, class T, class Out, class... Args>
 Deferred<Out> waitForMembers(const std::vector<Deferred<T>>& members,
                              const std::source_location& at, bool isReadyIfEmpty, Args&&... args) {
+  for (const Deferred<T>& each : members) requireUntaken(each);
   Cancellable<Out, State> out(at);
   const auto state =
       std::make_shared<State>(members.size(), out.deferred, std::forward<Args>(args)...);

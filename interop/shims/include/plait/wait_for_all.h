@@ -104,6 +104,7 @@ OrMonostate<T> valueOf(std::optional<Result<T>>& result) {
 template <class... T>
 std::shared_ptr<MixedWait> expectAll(WaitFor what, void** slots, const std::source_location& at,
                                      const Deferred<T>&... members) {
+  (requireUntaken(members), ...);
   (requireOtherThanSelf(DeferredAccess::home(members)), ...);
   auto state = std::make_shared<MixedWait>(sizeof...(T), what, slots);
   std::size_t index = 0;

@@ -33,6 +33,13 @@ class Members {
   std::vector<Chain*> chains_;
 };
 
+// Throws: AlreadyChainedError if the result was taken. For all members before the first is
+// expected, so that a refusal takes nothing.
+template <class T>
+void requireUntaken(const Deferred<T>& member) {
+  DeferredAccess::home(member).requireGeneration(DeferredAccess::generation(member));
+}
+
 // The callback in a member's chain. Calls state->arrived(index, Result<T>), which says whether the
 // failure shall be left in the member, unhandled.
 template <class State, class T>

@@ -183,7 +183,6 @@ class Chain final {
   void runLater() noexcept;
 
   void setFailure(std::exception_ptr error) noexcept { slot_.setFailure(std::move(error)); }
-  void markCalled() noexcept { called_ = true; }
   // Its failure is in good hands: never reported.
   void forgetFailure() noexcept { unhandledIsQuiet_ = true; }
 
