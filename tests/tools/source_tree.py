@@ -15,15 +15,17 @@ DEPENDENCIES = {
     "runtime": (),
     "fibers": ("runtime",),
     "net": ("fibers",),
+    "net/os": ("net",),
     "net/tls": ("net",),
-    "net/http": ("net",),
+    "net/http": ("net/os", "net/tls"),
     "interop/deferred": ("runtime",),
     "interop/shims": ("interop/deferred", "fibers"),
     "interop/protocol": ("interop/deferred", "net"),
+    "interop/http": ("interop/shims", "net/http"),
     "interop/clients": ("interop/deferred", "net"),
     "interop/loops": ("interop/deferred", "fibers"),
     "interop/patch": ("fibers", "net"),
-    "interop": ("net/tls", "net/http", "interop/shims", "interop/protocol"),
+    "interop": ("net/os", "net/tls", "net/http", "interop/shims", "interop/protocol", "interop/http"),
 }
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"\n]+)[>"]', re.M)

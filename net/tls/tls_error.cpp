@@ -1,0 +1,5 @@
+#include <openssl/err.h>
+
+#include "plait/tls.h"
+
+namespace plait::net {}  // namespace plait::net
