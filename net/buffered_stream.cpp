@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <exception>
 #include <mutex>
 #include <stdexcept>
 
@@ -66,7 +67,7 @@ class BufferedStream::Reading final {
 
  private:
   Reading(BufferedStream& stream, std::error_code&& error) : Reading(stream, error) {
-    if (error) throwStreamError(error, "reading from", stream.describe());
+    if (error) stream.fail(error, "reading from");
   }
 
   BufferedStream& stream_;
@@ -274,14 +275,14 @@ void BufferedStream::write(Bytes from) {
       from = {};
     }
   }
-  if (error) throwStreamError(error, "writing to", describe());
+  if (error) stream_->fail(error, "writing to");
   output_.insert(output_.end(), from.begin(), from.end());
 }
 
 void BufferedStream::flush() {
   std::error_code error;
   writeAll(Bytes(), error);
-  if (error) throwStreamError(error, "writing to", describe());
+  if (error) stream_->fail(error, "writing to");
 }
 
 void BufferedStream::writeAll(Bytes from, std::error_code& error) {
@@ -300,12 +301,17 @@ void BufferedStream::writeAll(Bytes from, std::error_code& error) {
   if (!error) stream_->writeAll(from, error);
 }
 
+void BufferedStream::fail(std::error_code code, const char* tried) const {
+  stream_->fail(code, tried);
+  std::terminate();  // g++ does not see that a virtual function never returns
+}
+
 void BufferedStream::shutdownWrite() {
   const detail::Occupancy::Visit visit(inside_);
   const std::lock_guard turn(writeTurn_);
   std::error_code error;
   send(error);
-  if (error) throwStreamError(error, "writing to", describe());
+  if (error) stream_->fail(error, "writing to");
   stream_->shutdownWrite();
 }
 

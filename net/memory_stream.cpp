@@ -158,6 +158,7 @@ class MemoryEnd final {
   }
 
   bool isOpen() const noexcept { return isOpen_; }
+  std::size_t interruptedAt() const noexcept { return interruptedAt_; }
 
   std::string describe() const {
     if (!isOpen_) return "a closed memory stream";
@@ -255,6 +256,10 @@ void MemoryStream::close() {
 }
 
 bool MemoryStream::isOpen() const noexcept { return end_ && end_->isOpen(); }
+
+std::size_t MemoryStream::interruptedAfter() const noexcept {
+  return end_ ? end_->interruptedAt() : 0;
+}
 
 std::string MemoryStream::describe() const {
   return end_ ? end_->describe() : "a closed memory stream";

@@ -33,6 +33,8 @@ class SocketState final {
   std::string describe() const;
   void setOption(int level, int option, const void* value, std::uint32_t bytes, const char* what);
 
+  std::size_t brokenAfter() const noexcept { return brokenAfter_; }
+
   plait::detail::Descriptor descriptor;
   bool passesOptionsOn = false;  // a listener that had its options before its first connection
 

@@ -77,6 +77,10 @@ std::string SocketStream::describe() const {
   return state_ ? state_->describe() : "a closed socket";
 }
 
+std::size_t SocketStream::interruptedAfter() const noexcept {
+  return state_ ? state_->brokenAfter() : 0;
+}
+
 namespace {
 
 Address nameOf(const SocketStream& stream, OpKind which, const char* tried) {

@@ -7,14 +7,18 @@ namespace plait::net {
 std::size_t Stream::readSome(MutableBytes into) {
   std::error_code error;
   const std::size_t count = readSome(into, error);
-  if (error) throwStreamError(error, "reading from", describe());
+  if (error) fail(error, "reading from");
   return count;
 }
 
 void Stream::writeAll(Bytes from) {
   std::error_code error;
   writeAll(from, error);
-  if (error) throwStreamError(error, "writing to", describe());
+  if (error) fail(error, "writing to");
+}
+
+void Stream::fail(std::error_code code, const char* tried) const {
+  throwStreamError(code, tried, describe());
 }
 
 void throwStreamError(std::error_code code, const char* tried, const std::string& what) {

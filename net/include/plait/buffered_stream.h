@@ -85,6 +85,7 @@ class BufferedStream final : public Stream {
   void close() override;
   bool isOpen() const noexcept override { return stream_->isOpen(); }
   std::string describe() const override { return stream_->describe(); }
+  [[noreturn]] void fail(std::error_code code, const char* tried) const override;
 
   std::size_t bufferedToRead() const noexcept { return end_ - begin_; }
   std::size_t bufferedToWrite() const noexcept { return output_.size(); }

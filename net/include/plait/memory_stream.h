@@ -37,6 +37,7 @@ class MemoryStream final : public Stream {
   void close() override;
   bool isOpen() const noexcept override;
   std::string describe() const override;
+  std::size_t interruptedAfter() const noexcept override;
 
  private:
   std::unique_ptr<detail::MemoryEnd> end_;

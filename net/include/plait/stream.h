@@ -49,6 +49,13 @@ class Stream {
   virtual bool isOpen() const noexcept = 0;
   virtual std::string describe() const = 0;  // "tcp 127.0.0.1:80 <- 127.0.0.1:51234"
 
+  // How many bytes of a write that a kill or an error interrupted were sent before; 0: none was
+  // interrupted, or this stream does not know. Never switches.
+  virtual std::size_t interruptedAfter() const noexcept { return 0; }
+  // Throws what the error code of a failed call stands for; streams that know more than the code
+  // say it. Never switches.
+  [[noreturn]] virtual void fail(std::error_code code, const char* tried) const;
+
  protected:
   Stream() = default;
   Stream(Stream&&) = default;

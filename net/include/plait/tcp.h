@@ -40,6 +40,7 @@ class SocketStream final : public Stream {
   void close() override;
   bool isOpen() const noexcept override;
   std::string describe() const override;
+  std::size_t interruptedAfter() const noexcept override;
 
   Address localAddress() const;  // Never switches. Throws: IoError.
   Address peerAddress() const;   // Never switches. Throws: IoError.

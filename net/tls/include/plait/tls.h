@@ -42,9 +42,9 @@ std::error_code make_error_code(TlsErrc code) noexcept;
 
 // A certificate with its key. Copies are cheap to make and hold the key in memory.
 struct TlsIdentity {
-  std::string certificates;  // PEM: its own first, then those that lead to the root
-  std::string key;           // PEM, not encrypted
-  std::string ocspResponse;  // DER, stapled to the handshake; empty: none
+  std::string certificates{};  // PEM: its own first, then those that lead to the root
+  std::string key{};           // PEM, not encrypted
+  std::string ocspResponse{};  // DER, stapled to the handshake; empty: none
 
   // From PEM files. May switch. Throws: IoError.
   static TlsIdentity load(std::string certificateFile, std::string keyFile);
@@ -53,10 +53,10 @@ struct TlsIdentity {
 enum class TlsVersion : std::uint8_t { tls12, tls13 };
 
 struct TlsClientOptions {
-  bool verify = true;                   // the server's certificate and its name; leave it on
-  std::string authorities;              // PEM of who is trusted; empty: whom the system trusts
-  std::optional<TlsIdentity> identity;  // our own certificate, if the server asks
-  std::vector<std::string> protocols;   // ALPN, the preferred one first
+  bool verify = true;                     // the server's certificate and its name; leave it on
+  std::string authorities{};              // PEM of who is trusted; empty: whom the system trusts
+  std::optional<TlsIdentity> identity{};  // our own certificate, if the server asks
+  std::vector<std::string> protocols{};   // ALPN, the preferred one first
   TlsVersion versionMin = TlsVersion::tls12;
   bool askOcsp = false;            // for a stapled response: TlsStream::ocspResponse()
   std::size_t sessionsMax = 1024;  // remembered for resumption, by server; 0: none
@@ -65,13 +65,12 @@ struct TlsClientOptions {
 enum class ClientCertificate : std::uint8_t { ignore, request, require };
 
 struct TlsServerOptions {
-  TlsIdentity identity;  // for clients that name no server, or none of `names`
+  TlsIdentity identity{};  // for clients that name no server, or none of `names`
   // By server name, also "*.example.org" for one level below.
-  std::vector<std::pair<std::string, TlsIdentity>> names;
+  std::vector<std::pair<std::string, TlsIdentity>> names{};
   ClientCertificate clientCertificate = ClientCertificate::ignore;
-  std::string authorities;  // PEM: who may have signed clients' certificates
-  std::vector<std::string>
-      protocols;  // ALPN, the preferred one first; a client with none of them is refused
+  std::string authorities{};  // PEM: who may have signed clients' certificates
+  std::vector<std::string> protocols{};  // ALPN, the preferred one first; a client with none of them is refused
   TlsVersion versionMin = TlsVersion::tls12;
   std::size_t tickets = 2;  // for resumption, sent after a handshake; 0: no resumption
 };
@@ -106,7 +105,7 @@ inline constexpr Duration kTlsCloseTimeout = std::chrono::seconds(2);
 struct TlsOptions {
   // Client: whom to talk to, sent as SNI and verified; a name or an IP address. Empty: none is
   // sent, and with verify on the handshake is refused.
-  std::string serverName;
+  std::string serverName{};
   Duration handshakeTimeout = kTlsHandshakeTimeout;
   Duration closeTimeout = kTlsCloseTimeout;  // for close() to send its close_notify
   // Whether the end of the stream below without close_notify is the end of this one, for peers that
@@ -145,7 +144,9 @@ class TlsStream final : public Stream {
   // close_notify, at most for the closeTimeout, then the stream below.
   void close() override;
   bool isOpen() const noexcept override;
-  std::string describe() const override;  // "tls1.3 example.org over tcp ..."
+  std::string describe() const override;  // "TLSv1.3 example.org over tcp ..."
+  std::size_t interruptedAfter() const noexcept override;
+  [[noreturn]] void fail(std::error_code code, const char* tried) const override;
 
   // New keys for what we send; with `peerToo` the peer is asked for the same. TLS 1.3 only.
   // May switch. Throws: TlsError, as writeAll.
