@@ -2,9 +2,10 @@
 
 #include <cerrno>
 
-#include "endpoint.h"
 #include "happy_eyeballs.h"
+#include "plait/detail/endpoint.h"
 #include "plait/tcp.h"
+#include "plait/timeout.h"
 #include "socket_state.h"
 
 namespace plait::net {
@@ -76,13 +77,41 @@ SocketStream connect(const Address& address, const ConnectOptions& options) {
   throw failure;
 }
 
-SocketStream connect(std::string_view endpoint, const ConnectOptions& options) {
-  const std::vector<Address> addresses =
-      detail::parseEndpoint(endpoint, detail::EndpointUse::connect).resolve();
+namespace {
+
+SocketStream connectToName(const detail::Endpoint& endpoint, const ConnectOptions& options) {
+  const std::vector<Address> addresses = endpoint.resolve();
   if (addresses.size() == 1) return connect(addresses.front(), options);
   return detail::connectFirst(addresses, options.attemptDelay, [&options](const Address& address) {
     return connect(address, options);
   });
+}
+
+}  // namespace
+
+SocketStream connect(std::string_view text, const ConnectOptions& options) {
+  const detail::Endpoint endpoint = detail::parseEndpoint(text, detail::EndpointUse::connect);
+  if (endpoint.hasLayers()) {
+    throw Error(std::errc::invalid_argument,
+                "connecting to " + endpoint.text +
+                    ": it is more than a socket; connectStream() of <plait/endpoint.h> takes it");
+  }
+  return detail::connectTo(endpoint, options);
+}
+
+SocketStream detail::connectTo(const Endpoint& endpoint, const ConnectOptions& given) {
+  if (endpoint.descriptor >= 0) {
+    return SocketStream(adoptConnected(endpoint.descriptor, endpoint.text));
+  }
+  ConnectOptions options = given;
+  if (endpoint.bindTo) options.bindTo = endpoint.bindTo;
+  if (endpoint.timeout == kForever) return connectToName(endpoint, options);
+  try {
+    return withTimeout(endpoint.timeout, [&] { return connectToName(endpoint, options); });
+  } catch (TimeoutError& error) {
+    error.addNote("connecting to " + endpoint.text);
+    throw;
+  }
 }
 
 SocketStream connect(std::string_view endpoint, std::error_code& error) {

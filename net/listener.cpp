@@ -1,12 +1,13 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 
-#include "endpoint.h"
 #include "plait/detail/await.h"
+#include "plait/detail/endpoint.h"
 #include "plait/tcp.h"
 #include "socket_state.h"
 
@@ -95,6 +96,13 @@ bool removeStale(const Address& address) {
   return plait::detail::callKernel(op) == 0;
 }
 
+// Before it listens: nobody can connect with the wrong permissions.
+void setMode(const Address& address, std::uint32_t mode) {
+  const std::string path = address.path();
+  if (path.starts_with('@') || ::chmod(path.c_str(), static_cast<mode_t>(mode)) == 0) return;
+  throw IoError(errno, "setting the permissions of the socket " + path);
+}
+
 }  // namespace
 
 Listener listen(const Address& address, const ListenOptions& options) {
@@ -118,6 +126,7 @@ Listener listen(const Address& address, const ListenOptions& options) {
     result = bindTo(socket, address);
   }
   if (result < 0) failToListen(result, address);
+  if (isUnix && options.mode) setMode(address, *options.mode);
   Op op(OpKind::listen);
   op.length = static_cast<std::uint32_t>(options.backlog);
   result = socket.descriptor.call(op);
@@ -125,11 +134,30 @@ Listener listen(const Address& address, const ListenOptions& options) {
   return listener;
 }
 
-Listener listen(std::string_view endpoint, const ListenOptions& options) {
+Listener listen(std::string_view text, const ListenOptions& options) {
+  const detail::Endpoint endpoint = detail::parseEndpoint(text, detail::EndpointUse::listen);
+  if (endpoint.hasLayers()) {
+    throw Error(std::errc::invalid_argument,
+                "listening on " + endpoint.text +
+                    ": it is more than a socket; listenStream() of <plait/endpoint.h> takes it");
+  }
+  return detail::listenOn(endpoint, options);
+}
+
+Listener detail::listenOn(const Endpoint& endpoint, const ListenOptions& given) {
+  if (endpoint.passed) {
+    return Listener(
+        adoptListening(passedDescriptor(*endpoint.passed, endpoint.text), endpoint.text));
+  }
+  if (endpoint.descriptor >= 0) {
+    return Listener(adoptListening(endpoint.descriptor, endpoint.text));
+  }
+  ListenOptions options = given;
+  options.backlog = endpoint.backlog.value_or(given.backlog);
+  if (endpoint.mode) options.mode = endpoint.mode;
   // A name may stand for several addresses; the first that can be listened on is taken.
   std::exception_ptr lastError;
-  for (const Address& address :
-       detail::parseEndpoint(endpoint, detail::EndpointUse::listen).resolve()) {
+  for (const Address& address : endpoint.resolve()) {
     try {
       return listen(address, options);
     } catch (const IoError&) {

@@ -91,8 +91,6 @@ std::string commonNameOf(const X509* certificate) {
   return result;
 }
 
-}  // namespace detail
-
 namespace {
 
 // Blocks; for a thread of the pool.
@@ -113,10 +111,14 @@ std::string readWhole(const std::string& path) {
 
 }  // namespace
 
+std::string loadPem(const std::string& path) {
+  return offload([&path] { return readWhole(path); });
+}
+
+}  // namespace detail
+
 TlsIdentity TlsIdentity::load(std::string certificateFile, std::string keyFile) {
-  return offload([&certificateFile, &keyFile] {
-    return TlsIdentity{readWhole(certificateFile), readWhole(keyFile), {}};
-  });
+  return {detail::loadPem(certificateFile), detail::loadPem(keyFile), {}};
 }
 
 }  // namespace plait::net

@@ -15,6 +15,9 @@ void trustAuthorities(SSL_CTX& context, const std::string& pem);
 // Tells clients whose certificates are asked for.
 void nameAuthorities(SSL_CTX& context, const std::string& pem);
 
+// The whole of a small file, read by a thread of the pool. May switch. Throws: IoError.
+std::string loadPem(const std::string& path);
+
 std::string toPem(X509* certificate);               // "" for none
 std::string commonNameOf(const X509* certificate);  // "" for none
 

@@ -1,4 +1,4 @@
-#include "endpoint.h"
+#include "plait/detail/endpoint.h"
 
 #include <string>
 #include <string_view>

@@ -1,5 +1,6 @@
 // Stream sockets: tcp, unix and pairs. Connecting, listening and accepting by endpoint:
-//   tcp:PORT  tcp:HOST:PORT  tcp:[::1]:PORT  unix:PATH  unix:@NAME
+//   tcp:PORT  tcp:HOST:PORT  tcp:[::1]:PORT  unix:PATH  unix:@NAME  fd:NUMBER  systemd:index=0
+// with options behind them, as "tcp:8080:interface=127.0.0.1"; plait/endpoint.h has them all.
 #pragma once
 
 #include <chrono>
@@ -80,6 +81,8 @@ struct ListenOptions {
   bool reusePort = false;   // several loops may listen on one port; the kernel spreads connections
   bool unlinkStale = true;  // unix: a socket file that nobody listens on is replaced
   bool onlyIpv6 = false;
+  std::optional<std::uint32_t>
+      mode{};  // unix: permissions of the socket's file, as chmod(2) takes them
 };
 
 class Listener final {
