@@ -74,7 +74,7 @@ int adoptConnected(int descriptor, const std::string& what) {
   return copyOf(descriptor, what);
 }
 
-int passedDescriptor(const Endpoint::Passed& passed, const std::string& what) {
+int passedDescriptor(const PassedSocket& passed, const std::string& what) {
   const long count = numberIn("LISTEN_FDS");
   if (count <= 0 || numberIn("LISTEN_PID") != ::getpid()) {
     throw Error(std::errc::no_such_device,

@@ -29,6 +29,13 @@ struct TlsText {
   std::vector<std::string> protocols{};
 };
 
+// systemd: which of the sockets that it passed, by number or by name.
+struct PassedSocket {
+  std::optional<Family> domain{};
+  unsigned index = 0;
+  std::string name{};
+};
+
 struct Endpoint {
   std::string text{};  // as it was given
   std::string kind{};  // "tcp", "unix"...
@@ -43,13 +50,7 @@ struct Endpoint {
   std::optional<int> backlog{};
   std::optional<std::uint32_t> mode{};  // of a unix socket's file
   int descriptor = -1;                  // fd: a copy of this one
-  // systemd: which of the sockets that were passed, by number or by name.
-  struct Passed {
-    std::optional<Family> domain{};
-    unsigned index = 0;
-    std::string name{};
-  };
-  std::optional<Passed> passed{};
+  std::optional<PassedSocket> passed{};
 
   Duration timeout = kForever;  // connecting
   std::optional<Address> bindTo{};
@@ -72,6 +73,6 @@ SocketStream connectTo(const Endpoint& endpoint, const ConnectOptions& options);
 int adoptListening(int descriptor, const std::string& what);
 int adoptConnected(int descriptor, const std::string& what);
 // The descriptor that systemd passed. Throws: Error if it passed none, or none such.
-int passedDescriptor(const Endpoint::Passed& passed, const std::string& what);
+int passedDescriptor(const PassedSocket& passed, const std::string& what);
 
 }  // namespace plait::net::detail
