@@ -7,6 +7,7 @@
 #include "plait/cancel_shield.h"
 #include "plait/cancellation.h"
 #include "plait/report.h"
+#include "plait/tls.h"
 
 namespace plait::detail {
 namespace {
@@ -15,11 +16,21 @@ constexpr std::size_t kReadBytes = 16'384;
 
 }  // namespace
 
-Connection::Connection(net::SocketStream stream, std::shared_ptr<Protocol> protocol)
-    : stream_(std::move(stream)), protocol_(std::move(protocol)), name_(stream_.describe()) {
+net::SocketStream* socketOf(net::Stream& stream) noexcept {
+  if (auto* const tls = dynamic_cast<net::TlsStream*>(&stream)) return socketOf(tls->below());
+  return dynamic_cast<net::SocketStream*>(&stream);
+}
+
+Connection::Connection(std::unique_ptr<net::Stream> stream, std::shared_ptr<Protocol> protocol,
+                       net::Address peer)
+    : stream_(std::move(stream)),
+      socket_(socketOf(*stream_)),
+      protocol_(std::move(protocol)),
+      peer_(peer),
+      name_(stream_->describe()) {
   try {
-    host_ = stream_.localAddress();
-    peer_ = stream_.peerAddress();
+    if (socket_ != nullptr) host_ = socket_->localAddress();
+    if (socket_ != nullptr && peer_.family() == net::Family::none) peer_ = socket_->peerAddress();
   } catch (const IoError&) {
     // The peer has gone already; reading will tell.
   }
@@ -86,12 +97,12 @@ Failure Connection::readAll() {
     mayRead_.wait();
     if (over_) return *over_;
     std::error_code error;
-    const std::size_t count = stream_.readSome(bytes, error);
+    const std::size_t count = stream_->readSome(bytes, error);
     if (over_) return *over_;
     if (error) {
       // Of a stream that this side has closed, when all was sent.
       if (losing_ && outputOver_.isSet()) return closedInOrder();
-      return Failure(ConnectionLost(error.value(), "reading from " + name_));
+      return lost(error, "reading from ");
     }
     if (count == 0) return endOfInput();
     // What came while it was being paused waits here. What comes to a connection that is being
@@ -118,13 +129,21 @@ Failure Connection::closedInOrder() const {
                                 name_ + " was closed in order"));
 }
 
+Failure Connection::lost(std::error_code error, const char* tried) const {
+  const std::string what = tried + name_;
+  if (error.category() == std::system_category()) {
+    return Failure(ConnectionLost(error.value(), what));
+  }
+  return Failure(ConnectionLost(EPROTO, what + ": " + error.message()));
+}
+
 // Something has ended the connection: the reader sees it, and nobody waits for output any more.
 void Connection::endWith(Failure reason) {
   if (!connected_ || over_) return;
   over_.emplace(std::move(reason));
   try {
     // What is unsent is thrown away, and the peer sees that.
-    if (stream_.isOpen()) stream_.setResetOnClose(true);
+    if (socket_ != nullptr && socket_->isOpen()) socket_->setResetOnClose(true);
   } catch (const IoError&) {
     // A unix socket has no reset.
   }
@@ -132,7 +151,7 @@ void Connection::endWith(Failure reason) {
   drained_.set();
   outputOver_.set();
   // Closing waits for those who are inside the stream, which the caller may be.
-  spawn([self = shared_from_this()] { self->stream_.close(); });
+  spawn([self = shared_from_this()] { self->closeStream(); });
 }
 
 // The stream is closed and the writer gone; then the last call.
@@ -151,7 +170,7 @@ void Connection::end(const Failure& reason) {
       }
     }
     if (writer_) writer_.kill();
-    stream_.close();
+    closeStream();
   }
   // From here on the protocol owns its transport, and not the other way round. Its factory may well
   // remember it, so it lets go of that.
@@ -267,8 +286,8 @@ void Connection::writeBuffer() {
   const std::string sending = std::exchange(buffer_, {});
   drained_.set();
   std::error_code error;
-  stream_.writeAll(sending, error);
-  if (error) endWith(Failure(ConnectionLost(error.value(), "writing to " + name_)));
+  stream_->writeAll(sending, error);
+  if (error) endWith(lost(error, "writing to "));
 }
 
 void Connection::feedProducer() {
@@ -286,7 +305,7 @@ void Connection::feedProducer() {
 
 void Connection::loseOutput() {
   try {
-    stream_.shutdownWrite();
+    stream_->shutdownWrite();
   } catch (const IoError& failed) {
     return endWith(
         Failure(ConnectionLost(failed.code().value(), "closing the output of " + name_)));
@@ -301,7 +320,13 @@ void Connection::loseOutput() {
 void Connection::close() {
   outputOver_.set();
   mayRead_.set();
-  stream_.close();
+  stream_->close();
+}
+
+void Connection::closeStream() {
+  // TLS has no goodbye for a connection that is thrown away.
+  if (over_ && socket_ != nullptr) socket_->close();
+  stream_->close();
 }
 
 }  // namespace plait::detail

@@ -18,6 +18,7 @@
 #include "plait/greenlet.h"
 #include "plait/mutex.h"
 #include "plait/protocol.h"
+#include "plait/stream.h"
 #include "plait/tcp.h"
 
 namespace plait::detail {
@@ -26,7 +27,9 @@ class Connection final : public Transport, public std::enable_shared_from_this<C
  public:
   using Ended = std::function<void(const Failure& reason)>;
 
-  Connection(net::SocketStream stream, std::shared_ptr<Protocol> protocol);
+  // The addresses are the socket's below, but for a peer that is known better (a PROXY header).
+  Connection(std::unique_ptr<net::Stream> stream, std::shared_ptr<Protocol> protocol,
+             net::Address peer = net::Address());
 
   // Runs the connection on the calling fiber to its end; `made` is called after connectionMade(),
   // `ended` after connectionLost(). Either may be empty.
@@ -54,6 +57,7 @@ class Connection final : public Transport, public std::enable_shared_from_this<C
   void end(const Failure& reason);
   void endWith(Failure reason);
   Failure closedInOrder() const;
+  Failure lost(std::error_code error, const char* tried) const;
 
   bool mayWrite() const noexcept {
     return isConnected() && !losingWrite_ && (!losing_ || producer_ != nullptr);
@@ -64,8 +68,10 @@ class Connection final : public Transport, public std::enable_shared_from_this<C
   void feedProducer();
   void loseOutput();
   void close();
+  void closeStream();
 
-  net::SocketStream stream_;
+  const std::unique_ptr<net::Stream> stream_;
+  net::SocketStream* const socket_;  // the stream, or what is below its TLS; null: there is none
   std::shared_ptr<Protocol> protocol_;
   net::Address peer_;
   net::Address host_;
@@ -90,6 +96,9 @@ class Connection final : public Transport, public std::enable_shared_from_this<C
   bool streaming_ = false;
   bool producerPaused_ = false;
 };
+
+// The socket of a stream: itself, or below its layers; null if it has none.
+net::SocketStream* socketOf(net::Stream& stream) noexcept;
 
 // In the notation of endpoints, where an IPv6 address has brackets.
 std::string tcpEndpoint(const std::string& host, std::uint16_t port);

@@ -15,8 +15,14 @@ namespace detail {
 
 class ConnectorState final : public std::enable_shared_from_this<ConnectorState> {
  public:
-  ConnectorState(std::string destination, std::shared_ptr<Factory> factory, Duration timeout)
-      : destination_(std::move(destination)), factory_(std::move(factory)), timeout_(timeout) {}
+  using Connect = std::function<std::unique_ptr<net::Stream>()>;
+
+  ConnectorState(std::string destination, Connect connect, std::shared_ptr<Factory> factory,
+                 Duration timeout)
+      : destination_(std::move(destination)),
+        connect_(std::move(connect)),
+        factory_(std::move(factory)),
+        timeout_(timeout) {}
 
   void connect() {
     if (phase_ != Phase::idle) {
@@ -75,12 +81,13 @@ class ConnectorState final : public std::enable_shared_from_this<ConnectorState>
     try {
       if (client() != nullptr) client()->startedConnecting(handle());
       if (stopAsked_) throw wasStopped();
-      net::SocketStream stream =
-          withTimeout(timeout_, [this] { return net::connect(destination_); });
-      std::shared_ptr<Protocol> protocol = factory_->buildProtocol(stream.peerAddress());
+      std::unique_ptr<net::Stream> stream = withTimeout(timeout_, connect_);
+      const net::SocketStream* const socket = socketOf(*stream);
+      std::shared_ptr<Protocol> protocol =
+          factory_->buildProtocol(socket != nullptr ? socket->peerAddress() : net::Address());
       if (stopAsked_) throw wasStopped();
       if (!protocol) {
-        stream.close();
+        stream->close();
         throw CancelledError("the factory made no protocol for " + destination_);
       }
       protocol->setFactory(factory_);
@@ -116,6 +123,7 @@ class ConnectorState final : public std::enable_shared_from_this<ConnectorState>
   }
 
   std::string destination_;
+  Connect connect_;
   std::shared_ptr<Factory> factory_;
   Duration timeout_;
   Phase phase_ = Phase::idle;
@@ -128,11 +136,21 @@ class ConnectorState final : public std::enable_shared_from_this<ConnectorState>
 
 namespace {
 
-Connector startClient(std::string destination, std::shared_ptr<Factory> factory, Duration timeout) {
-  const auto state =
-      std::make_shared<ConnectorState>(std::move(destination), std::move(factory), timeout);
+Connector startClient(std::string destination, ConnectorState::Connect connect,
+                      std::shared_ptr<Factory> factory, Duration timeout) {
+  const auto state = std::make_shared<ConnectorState>(std::move(destination), std::move(connect),
+                                                      std::move(factory), timeout);
   state->connect();
   return Connector(state);
+}
+
+// `connect` gives a stream of whatever kind.
+template <class F>
+ConnectorState::Connect toStream(F connect) {
+  return [connect = std::move(connect)] {
+    auto stream = connect();
+    return std::make_unique<decltype(stream)>(std::move(stream));
+  };
 }
 
 }  // namespace
@@ -145,11 +163,32 @@ const std::string& Connector::getDestination() const noexcept { return state_->d
 
 Connector connectTCP(const std::string& host, std::uint16_t port, std::shared_ptr<Factory> factory,
                      Duration timeout) {
-  return detail::startClient(detail::tcpEndpoint(host, port), std::move(factory), timeout);
+  const std::string endpoint = detail::tcpEndpoint(host, port);
+  return detail::startClient(endpoint,
+                             detail::toStream([endpoint] { return net::connect(endpoint); }),
+                             std::move(factory), timeout);
+}
+
+Connector connectSSL(const std::string& host, std::uint16_t port, std::shared_ptr<Factory> factory,
+                     const net::TlsContext& context, Duration timeout) {
+  const std::string endpoint = detail::tcpEndpoint(host, port);
+  return detail::startClient(endpoint, detail::toStream([endpoint, host, context] {
+                               return net::connectTls(endpoint, context, {.serverName = host});
+                             }),
+                             std::move(factory), timeout);
+}
+
+Connector connectEndpoint(const std::string& endpoint, std::shared_ptr<Factory> factory,
+                          Duration timeout) {
+  return detail::startClient(
+      endpoint, [endpoint] { return net::connectStream(endpoint); }, std::move(factory), timeout);
 }
 
 Connector connectUNIX(const std::string& path, std::shared_ptr<Factory> factory, Duration timeout) {
-  return detail::startClient("unix:" + path, std::move(factory), timeout);
+  return detail::startClient("unix:" + path, detail::toStream([path] {
+                               return net::connect(net::Address::unixSocket(path));
+                             }),
+                             std::move(factory), timeout);
 }
 
 }  // namespace plait

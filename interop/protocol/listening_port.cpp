@@ -17,7 +17,7 @@ namespace detail {
 
 class PortState final : public std::enable_shared_from_this<PortState> {
  public:
-  PortState(net::Listener listener, std::shared_ptr<Factory> factory)
+  PortState(net::StreamListener listener, std::shared_ptr<Factory> factory)
       : factory_(std::move(factory)), listener_(std::move(listener)), host_(listener_.address()) {}
 
   void start() {
@@ -40,16 +40,14 @@ class PortState final : public std::enable_shared_from_this<PortState> {
 
   void acceptAll() {
     for (;;) {
-      std::error_code error;
-      net::SocketStream stream = listener_.accept(error);
-      if (!error) {
-        begin(std::move(stream));
-      } else if (listener_.isOpen()) {
-        // No descriptor is left, or the client has gone: the others wait in the kernel.
-        sleep(kRetryAfter);
-      } else {
-        return;
+      try {
+        begin(listener_.acceptArrival());
+        continue;
+      } catch (const IoError&) {
+        if (!listener_.isOpen()) return;
       }
+      // No descriptor is left, or the client has gone: the others wait in the kernel.
+      sleep(kRetryAfter);
     }
   }
 
@@ -64,31 +62,37 @@ class PortState final : public std::enable_shared_from_this<PortState> {
     over_.callback();
   }
 
-  void begin(net::SocketStream stream) {
-    spawn({.name = "connection of " + host_.toString()},
-          [factory = factory_, stream = std::move(stream)]() mutable {
-            std::shared_ptr<Protocol> protocol;
-            net::Address peer;
-            try {
-              peer = stream.peerAddress();
-            } catch (const IoError&) {
-              return stream.close();  // it has gone already
-            }
-            try {
-              protocol = factory->buildProtocol(peer);
-            } catch (const Cancellation&) {
-              throw;
-            } catch (...) {
-              reportError("buildProtocol() for " + stream.describe(), std::current_exception());
-            }
-            if (!protocol) return stream.close();
-            protocol->setFactory(factory);
-            std::make_shared<Connection>(std::move(stream), std::move(protocol))->serve({}, {});
-          });
+  void begin(net::Arrival arrival) {
+    spawn(
+        {.name = "connection of " + host_.toString()},
+        [factory = factory_, arrival = std::move(arrival)]() mutable { serve(factory, arrival); });
+  }
+
+  static void serve(const std::shared_ptr<Factory>& factory, net::Arrival& arrival) {
+    std::unique_ptr<net::Stream> stream;
+    try {
+      stream = arrival.open();
+    } catch (const Error&) {
+      return;  // its handshake failed, which is the client's business
+    }
+    if (arrival.peer().family() == net::Family::none)
+      return stream->close();  // it has gone already
+    std::shared_ptr<Protocol> protocol;
+    try {
+      protocol = factory->buildProtocol(arrival.peer());
+    } catch (const Cancellation&) {
+      throw;
+    } catch (...) {
+      reportError("buildProtocol() for " + stream->describe(), std::current_exception());
+    }
+    if (!protocol) return stream->close();
+    protocol->setFactory(factory);
+    std::make_shared<Connection>(std::move(stream), std::move(protocol), arrival.peer())
+        ->serve({}, {});
   }
 
   std::shared_ptr<Factory> factory_;
-  net::Listener listener_;
+  net::StreamListener listener_;
   net::Address host_;
   AnyGreenlet acceptFiber_;
   Deferred<void> over_{[](const Deferred<void>&) { return CancelAnswer::later; }};
@@ -97,7 +101,7 @@ class PortState final : public std::enable_shared_from_this<PortState> {
 
 namespace {
 
-ListeningPort startPort(net::Listener listener, std::shared_ptr<Factory> factory) {
+ListeningPort startPort(net::StreamListener listener, std::shared_ptr<Factory> factory) {
   auto port = std::make_shared<PortState>(std::move(listener), std::move(factory));
   port->start();
   return ListeningPort(std::move(port));
@@ -117,8 +121,8 @@ std::string tcpEndpoint(const std::string& host, std::uint16_t port) {
   return "tcp:" + (name.empty() ? name : name + ":") + std::to_string(port);
 }
 
-void serveInBackground(net::SocketStream stream, const std::shared_ptr<Protocol>& protocol,
-                       const std::source_location& at) {
+void serveInBackground(std::unique_ptr<net::Stream> stream,
+                       const std::shared_ptr<Protocol>& protocol, const std::source_location& at) {
   const auto connection = std::make_shared<Connection>(std::move(stream), protocol);
   const auto begun = std::make_shared<AsyncResult<void>>();
   const AnyGreenlet fiber = spawn(
@@ -146,13 +150,26 @@ Deferred<void> ListeningPort::stopListening(std::source_location at) const {
 
 ListeningPort listenTCP(std::uint16_t port, std::shared_ptr<Factory> factory, int backlog,
                         const std::string& interface) {
+  return detail::startPort(net::StreamListener(net::listen(detail::tcpEndpoint(interface, port),
+                                                           detail::withBacklog(backlog))),
+                           std::move(factory));
+}
+
+ListeningPort listenSSL(std::uint16_t port, std::shared_ptr<Factory> factory,
+                        const net::TlsContext& context, int backlog, const std::string& interface) {
   return detail::startPort(
-      net::listen(detail::tcpEndpoint(interface, port), detail::withBacklog(backlog)),
+      net::StreamListener(
+          net::listen(detail::tcpEndpoint(interface, port), detail::withBacklog(backlog)), context),
       std::move(factory));
 }
 
+ListeningPort listenEndpoint(std::string_view endpoint, std::shared_ptr<Factory> factory) {
+  return detail::startPort(net::listenStream(endpoint), std::move(factory));
+}
+
 ListeningPort listenUNIX(const std::string& path, std::shared_ptr<Factory> factory, int backlog) {
-  return detail::startPort(net::listen("unix:" + path, detail::withBacklog(backlog)),
+  return detail::startPort(net::StreamListener(net::listen(net::Address::unixSocket(path),
+                                                           detail::withBacklog(backlog))),
                            std::move(factory));
 }
 

@@ -20,7 +20,7 @@ DEPENDENCIES = {
     "net/http": ("net/os", "net/tls"),
     "interop/deferred": ("runtime",),
     "interop/shims": ("interop/deferred", "fibers"),
-    "interop/protocol": ("interop/deferred", "net"),
+    "interop/protocol": ("interop/deferred", "net/tls"),
     "interop/http": ("interop/shims", "net/http"),
     "interop/clients": ("interop/deferred", "net"),
     "interop/loops": ("interop/deferred", "fibers"),

@@ -14,9 +14,11 @@
 
 #include "plait/address.h"
 #include "plait/deferred.h"
+#include "plait/endpoint.h"
 #include "plait/protocol.h"
 #include "plait/tcp.h"
 #include "plait/time.h"
+#include "plait/tls.h"
 
 namespace plait {
 
@@ -48,6 +50,13 @@ ListeningPort listenTCP(std::uint16_t port, std::shared_ptr<Factory> factory,
                         int backlog = kBacklog, const std::string& interface = "");
 ListeningPort listenUNIX(const std::string& path, std::shared_ptr<Factory> factory,
                          int backlog = kBacklog);
+// The protocol is made once the handshake is done; a client whose handshake fails is dropped.
+ListeningPort listenSSL(std::uint16_t port, std::shared_ptr<Factory> factory,
+                        const net::TlsContext& context, int backlog = kBacklog,
+                        const std::string& interface = "");
+// Any endpoint, as serverFromString() has them: "ssl:443:privateKey=key.pem:certKey=cert.pem".
+// Throws also: Error, TlsError.
+ListeningPort listenEndpoint(std::string_view endpoint, std::shared_ptr<Factory> factory);
 
 class ClientFactory;
 
@@ -85,6 +94,14 @@ Connector connectTCP(const std::string& host, std::uint16_t port, std::shared_pt
                      Duration timeout = kConnectTimeout);
 Connector connectUNIX(const std::string& path, std::shared_ptr<Factory> factory,
                       Duration timeout = kConnectTimeout);
+// The host is verified.
+Connector connectSSL(const std::string& host, std::uint16_t port, std::shared_ptr<Factory> factory,
+                     const net::TlsContext& context = net::defaultTlsContext(),
+                     Duration timeout = kConnectTimeout);
+// Any endpoint, as clientFromString() has them: "tls:example.org:443". One that cannot be read is a
+// connection that failed.
+Connector connectEndpoint(const std::string& endpoint, std::shared_ptr<Factory> factory,
+                          Duration timeout = kConnectTimeout);
 
 // --- datagrams
 
@@ -146,8 +163,12 @@ ListeningPort createServer(F protocolFactory, const std::string& host, std::uint
 
 namespace detail {
 // Returns when connectionMade() has. Throws: what ended the connection before.
-void serveInBackground(net::SocketStream stream, const std::shared_ptr<Protocol>& protocol,
-                       const std::source_location& at);
+void serveInBackground(std::unique_ptr<net::Stream> stream,
+                       const std::shared_ptr<Protocol>& protocol, const std::source_location& at);
+inline void serveInBackground(net::SocketStream stream, const std::shared_ptr<Protocol>& protocol,
+                              std::source_location at) {
+  serveInBackground(std::make_unique<net::SocketStream>(std::move(stream)), protocol, at);
+}
 }  // namespace detail
 
 // asyncio's create_connection: returns when connectionMade() has been called, with the protocol
@@ -157,8 +178,7 @@ template <class F>
 auto createConnection(F protocolFactory, std::string_view endpoint,
                       std::source_location at = std::source_location::current()) {
   auto protocol = protocolFactory();
-  net::SocketStream stream = net::connect(endpoint);
-  detail::serveInBackground(std::move(stream), protocol, at);
+  detail::serveInBackground(net::connectStream(endpoint), protocol, at);
   return protocol;
 }
 
