@@ -16,13 +16,6 @@
 namespace plait::detail {
 namespace {
 
-// An instrumented function enters on one stack's shadow and would leave on the other's.
-#if defined(__clang__)
-#define PLAIT_UNINSTRUMENTED __attribute__((disable_sanitizer_instrumentation))
-#else
-#define PLAIT_UNINSTRUMENTED __attribute__((no_sanitize("thread")))
-#endif
-
 constexpr std::size_t kColors = 24;
 constexpr std::size_t kCacheLine = 64;
 

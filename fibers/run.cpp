@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "plait/detail/interrupt.h"
 #include "plait/detail/kernel.h"
 #include "plait/detail/loop.h"
 #include "plait/error.h"
@@ -56,10 +57,15 @@ struct MainEnded final : DoneNode {
   static void ended(DoneNode&, Fiber&) noexcept { Scheduler::current()->beginClosing(); }
 };
 
-}  // namespace
+void killMain(Task&) {
+  // Finished, it is not killed any more.
+  if (Scheduler* const scheduler = static_cast<Scheduler*>(Loop::current()->owner())) {
+    scheduler->main->requestKill();
+  }
+}
 
-void runMain(Fiber& main, const RunOptions& options) {
-  ignoreSigpipe();
+// Returns what ended it, if it was no success.
+std::exception_ptr runLoop(Fiber& main, const RunOptions& options, Interruption& interruption) {
   Loop loop(makeKernel(options));
   if (options.errorSink) loop.errorSink() = options.errorSink;
   // A virtual clock stands still while a thread spins.
@@ -71,6 +77,7 @@ void runMain(Fiber& main, const RunOptions& options) {
   scheduler.mainEnded = &ended;
   scheduler.makeKernel = [&options] { return makeKernel(options); };
   scheduler.add(main);
+  interruption.listen(loop.inbox());
   scheduler.drive();
   ended.unlink();  // a main that refused to end has not fired it
   main.markObserved();
@@ -78,8 +85,20 @@ void runMain(Fiber& main, const RunOptions& options) {
     throw Error(std::errc::owner_dead,
                 "run() ended in a forked child, with the fiber that called afterForkInChild()");
   }
-  if (scheduler.deadlock) std::rethrow_exception(scheduler.deadlock);
-  if (main.error()) std::rethrow_exception(main.error());
+  std::exception_ptr error = scheduler.deadlock ? scheduler.deadlock : main.error();
+  // Nobody will see it thrown.
+  if (error && !main.isKilled() && interruption.hasArrived()) reportError("run()", error);
+  return error;
+}
+
+}  // namespace
+
+void runMain(Fiber& main, const RunOptions& options, bool ofTeam) {
+  ignoreSigpipe();
+  Interruption interruption(options.endOnInterrupt, &killMain);
+  const std::exception_ptr error = runLoop(main, options, interruption);
+  if (!ofTeam) interruption.finish();
+  if (error) std::rethrow_exception(error);
 }
 
 }  // namespace detail

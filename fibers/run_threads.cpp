@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "plait/detail/interrupt.h"
 #include "plait/detail/loop.h"
 #include "plait/detail/raw.h"
 
@@ -20,6 +21,7 @@ class ThreadTeam final {
   ThreadTeam(std::size_t count, std::function<void(TeamMember&)> main, const RunOptions& options)
       : main_(std::move(main)),
         options_(options),
+        interruption_(options.endOnInterrupt, nullptr),
         seats_(count),
         missing_(static_cast<std::uint32_t>(count)) {}
 
@@ -37,6 +39,8 @@ class ThreadTeam final {
     }
     if (!cannotBegin_) runOne(0);
     for (std::thread& thread : threads) thread.join();
+    if (error_ && interruption_.hasArrived()) reportError("runThreads()", error_);
+    interruption_.finish();
     if (error_) std::rethrow_exception(error_);
   }
 
@@ -75,7 +79,7 @@ class ThreadTeam final {
   void runOne(std::size_t index) {
     bool arrived = false;
     try {
-      run(options_, [this, index, &arrived] {
+      runMember([this, index, &arrived] {
         TeamMember member(*this, index);
         sit(index, member);
         arrived = true;
@@ -95,6 +99,13 @@ class ThreadTeam final {
       fail(std::current_exception());
     }
     if (!arrived) arrive();
+  }
+
+  // run(), but Ctrl-C ends the process only when all threads have been joined.
+  template <class F>
+  void runMember(F main) {
+    auto fiber = makeGreenlet(std::move(main), {"main", 0}, std::source_location::current());
+    runMain(*fiber, options_, true);
   }
 
   void sit(std::size_t index, TeamMember& member) {
@@ -133,6 +144,7 @@ class ThreadTeam final {
 
   std::function<void(TeamMember&)> main_;
   const RunOptions& options_;
+  Interruption interruption_;
   raw::Lock lock_;
   std::vector<Seat> seats_;
   std::exception_ptr error_;

@@ -18,7 +18,7 @@ void closeNumber(int number) {
 
 Descriptor::~Descriptor() {
   PLAIT_ASSERT(users_ == 0);
-  if (number_ >= 0) closeNumber(number_);
+  if (number_ >= 0 && owned_) closeNumber(number_);
 }
 
 std::int32_t Descriptor::await(Op& op, const char* what) {
@@ -48,7 +48,12 @@ void Descriptor::leave() noexcept {
 }
 
 void Descriptor::close() {
-  if (number_ < 0) return;
+  const int number = retire();
+  if (number >= 0) closeNumber(number);
+}
+
+int Descriptor::retire() {
+  if (number_ < 0) return -1;
   const CancelShield shield;
   if (!closing_) {
     closing_ = true;
@@ -56,7 +61,8 @@ void Descriptor::close() {
   }
   while (users_ > 0) waitForSignal(closers_, {"close", this, nullptr}, kForever);
   // Two may close at once; the first to wake does it.
-  if (number_ >= 0) closeNumber(std::exchange(number_, -1));
+  const int number = std::exchange(number_, -1);
+  return owned_ ? number : -1;
 }
 
 int Descriptor::release() noexcept {

@@ -57,36 +57,6 @@ std::size_t SocketState::readSome(MutableBytes into, std::error_code& error, msg
   }
 }
 
-// The right to write, handed from one writer to the next in the order in which they came.
-class SocketState::WriteTurn final {
- public:
-  explicit WriteTurn(SocketState& state) : use_(state.descriptor), state_(state) {
-    // It may give way: so before the look at who writes.
-    plait::detail::checkpoint();
-    if (!state.writing_) {
-      state.writing_ = true;
-      return;
-    }
-    // A permit that was handed over is kept; a kill then strikes at the first send.
-    plait::detail::waitForPermit(state.writers_, {"a turn to write", &state, nullptr}, kForever);
-  }
-  WriteTurn(const WriteTurn&) = delete;
-  WriteTurn& operator=(const WriteTurn&) = delete;
-  ~WriteTurn() {
-    if (plait::detail::SignalNode* next = state_.writers_.pop()) {
-      next->fire();
-    } else {
-      state_.writing_ = false;
-    }
-  }
-
- private:
-  // close() waits also for those who wait for their turn, so the stream may go as soon as it
-  // returns.
-  const plait::detail::Descriptor::Use use_;
-  SocketState& state_;
-};
-
 void SocketState::writeAll(Bytes from, std::error_code& error, msghdr* message) {
   error.clear();
   if (from.empty() || !descriptor.isOpen()) {
@@ -94,32 +64,20 @@ void SocketState::writeAll(Bytes from, std::error_code& error, msghdr* message) 
     plait::detail::checkpoint();
     return;
   }
-  const WriteTurn turn(*this);
-  if (brokenAfter_ > 0) {
+  WriteTurns::Turn turn(writers, descriptor, from.size());
+  if (writers.isBroken()) {
     error = std::make_error_code(std::errc::broken_pipe);
     return;
   }
-  // Until all is sent the stream counts as half written, also if an exception leaves this frame;
-  // but a write of which nothing was sent has done no harm.
-  struct Progress {
-    SocketState& state;
-    std::size_t total;
-    std::size_t sent = 0;
-    ~Progress() {
-      if (sent == 0 || sent == total) return;
-      state.brokenAfter_ = sent;
-      state.brokenOf_ = total;
-    }
-  } progress{*this, from.size()};
-  while (progress.sent < from.size()) {
-    const Bytes rest = from.subspan(progress.sent);
+  while (turn.written < from.size()) {
+    const Bytes rest = from.subspan(turn.written);
     Op op(OpKind::send);
     op.setBuffer(rest.data(), rest.size());
     // The kernel goes on after a short send by itself.
     op.flags = MSG_WAITALL;
     iovec piece{const_cast<std::byte*>(rest.data()), rest.size()};
     // What goes with the bytes goes with the first of them.
-    if (message != nullptr && progress.sent == 0) {
+    if (message != nullptr && turn.written == 0) {
       giveMessage(op, OpKind::sendMessage, *message, piece, 0);
     }
     const std::int32_t result = descriptor.await(op, "send");
@@ -128,7 +86,7 @@ void SocketState::writeAll(Bytes from, std::error_code& error, msghdr* message) 
       error = systemError(result);
       return;
     }
-    progress.sent += static_cast<std::size_t>(result);
+    turn.written += static_cast<std::size_t>(result);
   }
 }
 
@@ -148,10 +106,7 @@ std::string SocketState::describe() const {
   std::string text = local.family() == Family::unixSocket ? "" : protocol_;
   text += local.toString();
   if (peer.family() != Family::none) text += " <- " + peer.toString();
-  if (brokenAfter_ > 0) {
-    text += " (a write was interrupted after " + std::to_string(brokenAfter_) + " of " +
-            std::to_string(brokenOf_) + " bytes; close it)";
-  }
+  text += writers.describeBreak();
   return text;
 }
 

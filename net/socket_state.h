@@ -8,7 +8,7 @@
 
 #include "plait/address.h"
 #include "plait/detail/descriptor.h"
-#include "plait/detail/signal_node.h"
+#include "plait/detail/write_turns.h"
 #include "plait/stream.h"
 
 namespace plait::net::detail {
@@ -33,21 +33,15 @@ class SocketState final {
   std::string describe() const;
   void setOption(int level, int option, const void* value, std::uint32_t bytes, const char* what);
 
-  std::size_t brokenAfter() const noexcept { return brokenAfter_; }
+  std::size_t brokenAfter() const noexcept { return writers.brokenAfter(); }
 
   plait::detail::Descriptor descriptor;
+  WriteTurns writers;
   bool passesOptionsOn = false;  // a listener that had its options before its first connection
 
  private:
-  class WriteTurn;
-
   bool reading_ = false;
-  bool writing_ = false;
-  // A kill or error stopped a write in the middle: after how many bytes, of how many. 0: none did.
-  std::size_t brokenAfter_ = 0;
-  std::size_t brokenOf_ = 0;
   const char* protocol_;
-  plait::detail::SignalQueue writers_;
 };
 
 // Makes a socket of the kind that the address needs. Negative errno on failure.

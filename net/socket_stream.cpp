@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "plait/detail/await.h"
+#include "plait/detail/write_access.h"
 #include "plait/tcp.h"
 #include "socket_state.h"
 
@@ -148,6 +149,11 @@ int SocketStream::option(int level, int name) const {
 
 int SocketStream::descriptor() const noexcept { return state_ ? state_->descriptor.number() : -1; }
 int SocketStream::detach() { return state_ ? state_->descriptor.release() : -1; }
+
+detail::WriteAccess detail::writeAccess(const SocketStream& stream) noexcept {
+  if (!stream.isOpen()) return {};
+  return {&stream.state().descriptor, &stream.state().writers};
+}
 
 std::pair<SocketStream, SocketStream> socketPair() {
   std::array<int, 2> pair{};

@@ -13,11 +13,9 @@
 #include "plait/detail/sanitizer.h"
 
 namespace plait::detail::raw {
-namespace {
 
-// The syscall instruction itself: libc's syscall(2) may be interposed, and errno stays untouched.
-long systemCall(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0,
-                long f = 0) noexcept {
+PLAIT_UNINSTRUMENTED long systemCall(long number, long a, long b, long c, long d, long e,
+                                     long f) noexcept {
 #if defined(__x86_64__)
   long result;
   register long r10 asm("r10") = d;
@@ -45,6 +43,8 @@ long systemCall(long number, long a = 0, long b = 0, long c = 0, long d = 0, lon
 #error "plait knows the syscall instruction of x86-64 and aarch64 only"
 #endif
 }
+
+namespace {
 
 long pointer(const void* value) noexcept { return reinterpret_cast<long>(value); }
 

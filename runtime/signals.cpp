@@ -13,6 +13,7 @@
 #include "plait/detail/raw.h"
 #include "plait/error.h"
 #include "plait/signal.h"
+#include "signal_actions.h"
 
 namespace plait {
 namespace detail {
@@ -72,9 +73,7 @@ constexpr std::size_t kWatchesMax = 256;
 constexpr int kSignals = 65;
 
 std::array<std::atomic<SignalWatch*>, kWatchesMax> watches;
-std::atomic<int> handlersRunning{0};
-raw::Lock tableLock;
-[[maybe_unused]] const bool kHeld = process::holdAcrossFork(tableLock);
+[[maybe_unused]] const bool kHeld = process::holdAcrossFork(actions::lock);
 struct Installed {
   int watches = 0;
   struct sigaction before{};
@@ -82,12 +81,11 @@ struct Installed {
 std::array<Installed, kSignals> installed;
 
 void onArrival(int signal) noexcept {
-  handlersRunning.fetch_add(1, std::memory_order_seq_cst);
+  const actions::HandlerScope scope;
   for (std::atomic<SignalWatch*>& place : watches) {
     SignalWatch* const watch = place.load(std::memory_order_seq_cst);
     if (watch != nullptr && watch->signal == signal) watch->post();
   }
-  handlersRunning.fetch_sub(1, std::memory_order_release);
 }
 
 void install(int signal) {
@@ -113,13 +111,13 @@ void uninstall(int signal) noexcept {
 
 void remove(std::unique_ptr<SignalWatch> watch) noexcept {
   {
-    const raw::Locked locked(tableLock);
+    const raw::Locked locked(actions::lock);
     for (std::atomic<SignalWatch*>& place : watches) {
       if (place.load(std::memory_order_relaxed) == watch.get()) place.store(nullptr);
     }
     uninstall(watch->signal);
   }
-  while (handlersRunning.load(std::memory_order_seq_cst) != 0) raw::yieldThread();
+  actions::waitForHandlers();
   *watch->alive = false;
   Loop* const loop = Loop::current();
   if (loop != nullptr && loop->inbox() == watch->inbox) loop->addExternal(-1);
@@ -132,10 +130,31 @@ void remove(std::unique_ptr<SignalWatch> watch) noexcept {
 
 }  // namespace
 
+namespace actions {
+
+struct sigaction base(int signal) noexcept {
+  const Installed& entry = installed[static_cast<std::size_t>(signal)];
+  if (entry.watches > 0) return entry.before;
+  struct sigaction action{};
+  ::sigaction(signal, nullptr, &action);
+  return action;
+}
+
+void setBase(int signal, const struct sigaction& action) noexcept {
+  Installed& entry = installed[static_cast<std::size_t>(signal)];
+  if (entry.watches > 0) {
+    entry.before = action;
+  } else {
+    ::sigaction(signal, &action, nullptr);
+  }
+}
+
+}  // namespace actions
+
 SignalHandle watchSignal(int signal, UniqueFunction<void()> f, std::source_location at) {
   Loop& loop = Loop::require("onSignal()");
   auto watch = std::make_unique<SignalWatch>(signal, std::move(f), at);
-  const raw::Locked locked(tableLock);
+  const raw::Locked locked(actions::lock);
   for (std::atomic<SignalWatch*>& place : watches) {
     if (place.load(std::memory_order_relaxed) != nullptr) continue;
     install(signal);

@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include "plait/detail/raw.h"
+#include "sim_file.h"
 
 namespace plait {
 
@@ -30,12 +31,14 @@ using sim::What;
 Direction directionOf(OpKind kind) noexcept {
   switch (kind) {
     case OpKind::read:
+    case OpKind::readPieces:
     case OpKind::recv:
     case OpKind::recvMessage:
     case OpKind::accept:
     case OpKind::acceptMany:
       return Direction::in;
     case OpKind::write:
+    case OpKind::writePieces:
     case OpKind::send:
     case OpKind::sendMessage:
     case OpKind::connect:
@@ -103,6 +106,7 @@ std::int32_t SimKernel::call(Op& op) noexcept {
   if (fault_) {
     if (const int error = fault_(op)) return -error;
   }
+  if (!network_.find(op.descriptor) && sim::isForFile(op)) return sim::callFile(op, nullptr);
   const std::int32_t result = op.kind == OpKind::close ? close(op.descriptor) : network_.call(op);
   scheduleRetries();
   ring();
@@ -166,6 +170,9 @@ void SimKernel::start(Flight& flight) {
     if (const int error = fault_(op)) return finish(flight, -error, false);
   }
   if (op.kind == OpKind::nop) return finish(flight, 0, false);
+  if (!flight.target && sim::isForFile(op)) {
+    return finish(flight, sim::callFile(op, options_.shortTransfers ? &dice_ : nullptr), false);
+  }
   if (op.kind == OpKind::close) return finish(flight, close(op.descriptor), false);
   if (!flight.target) return finish(flight, -EBADF, false);
   tryOrWait(flight);

@@ -55,6 +55,11 @@ Outcome Network::attempt(const Op& op, Description& socket, std::size_t& done) {
       if (ready == 0) return std::nullopt;
       return static_cast<std::int32_t>(ready);
     }
+    case OpKind::readPieces:
+    case OpKind::writePieces:
+    case OpKind::splice:
+    case OpKind::sync:
+      return -EINVAL;  // only real files can
     default:
       PLAIT_ASSERT(!"an operation for call(), not for submit()");
   }

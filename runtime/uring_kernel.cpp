@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -55,6 +56,7 @@ class UringKernel final : public Kernel {
       return;
     }
     describe(op, *sqe);
+    if (op.onWorker) sqe->flags |= IOSQE_ASYNC;
     sqe->user_data = reinterpret_cast<std::uint64_t>(&op);
   }
 
@@ -152,6 +154,7 @@ class UringKernel final : public Kernel {
   static void describe(const Op& op, io_uring_sqe& sqe) noexcept {
     auto* const address = static_cast<sockaddr*>(op.buffer);
     auto* const message = static_cast<msghdr*>(op.buffer);
+    auto* const pieces = static_cast<iovec*>(op.buffer);
     const int flags = static_cast<int>(op.flags);
     switch (op.kind) {
       case OpKind::nop:
@@ -162,6 +165,12 @@ class UringKernel final : public Kernel {
         return;
       case OpKind::write:
         ::io_uring_prep_write(&sqe, op.descriptor, op.buffer, op.length, op.offset);
+        return;
+      case OpKind::readPieces:
+        ::io_uring_prep_readv(&sqe, op.descriptor, pieces, op.length, op.offset);
+        return;
+      case OpKind::writePieces:
+        ::io_uring_prep_writev(&sqe, op.descriptor, pieces, op.length, op.offset);
         return;
       case OpKind::recv:
         ::io_uring_prep_recv(&sqe, op.descriptor, op.buffer, op.length, flags);
@@ -189,6 +198,17 @@ class UringKernel final : public Kernel {
         return;
       case OpKind::close:
         ::io_uring_prep_close(&sqe, op.descriptor);
+        return;
+      case OpKind::open:
+        ::io_uring_prep_openat(&sqe, AT_FDCWD, static_cast<const char*>(op.buffer),
+                               flags | O_CLOEXEC, op.length);
+        return;
+      case OpKind::sync:
+        ::io_uring_prep_fsync(&sqe, op.descriptor, flags != 0 ? IORING_FSYNC_DATASYNC : 0);
+        return;
+      case OpKind::splice:
+        ::io_uring_prep_splice(&sqe, op.level, static_cast<std::int64_t>(op.offset), op.descriptor,
+                               -1, op.length, op.flags);
         return;
       default:
         PLAIT_ASSERT(!"an operation for call(), not for submit()");

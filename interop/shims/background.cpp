@@ -58,7 +58,9 @@ void setup(const RunOptions& options) {
   if (all.thread || reactor().isRunning()) return;
   auto started = std::make_shared<Started>();
   reactor().callWhenRunning([started] { started->say(); });
-  all.thread.emplace([options, started] {
+  all.thread.emplace([options = options, started]() mutable {
+    // Ctrl-C is the program's main thread's.
+    options.endOnInterrupt = false;
     try {
       reactor().run(false, options);
     } catch (...) {

@@ -7,7 +7,8 @@ import statistics
 import subprocess
 import sys
 
-PROGRAMS = ("plait_micro", "plait_deferred_micro", "fcontext_micro", "boost_fiber_micro", "go_micro",
+PROGRAMS = ("plait_micro", "plait_deferred_micro", "plait_file_micro", "fcontext_micro",
+            "boost_fiber_micro", "go_micro",
             "kj_micro", "boost_future_micro", "asio_awaitable_micro", "std_micro")
 # Peers that are not built.
 SCRIPTS = {"twisted_micro": pathlib.Path(__file__).parent / "micro" / "twisted_micro.py"}

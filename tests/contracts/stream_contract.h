@@ -38,6 +38,8 @@ struct StreamKind {
   std::function<void(StreamPair&)> reset = {};
   // Of the sim kernel. Where transfers are short and late, cases about single turns are left out.
   SimOptions sim = SimOptions::calm();
+  // write(2) on a pipe cannot be kept from it; run() ignores the signal.
+  bool raisesPipeSignal = false;
   bool isHostile() const { return sim.shortTransfers; }
 };
 

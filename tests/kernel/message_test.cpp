@@ -63,6 +63,27 @@ struct Batch {
 
 }  // namespace
 
+TEST_CASE("recvmmsg without waiting tells nothing yet from the end of a stream") {
+  Pair sockets = socketPair();
+  char byte = 0;
+  iovec piece{&byte, 1};
+  mmsghdr message{};
+  message.msg_hdr.msg_iov = &piece;
+  message.msg_hdr.msg_iovlen = 1;
+  const auto look = [&] {
+    return recvmmsg(sockets.near.get(), &message, 1, MSG_DONTWAIT, nullptr);
+  };
+
+  CHECK(look() == -1);
+  CHECK(errno == EAGAIN);
+  put(sockets.far, "x");
+  CHECK(look() == 1);
+  CHECK(message.msg_len == 1);
+  sockets.far.close();
+  CHECK(look() == 1);
+  CHECK(message.msg_len == 0);
+}
+
 TEST_CASE("recvmmsg with MSG_DONTWAIT takes what is there, and fails with EAGAIN if nothing is") {
   Pair pair = socketPair(SOCK_DGRAM);
   Batch<4> in;

@@ -26,10 +26,16 @@ struct RunOptions {
   // are enough for that. Zero: PLAIT_SPIN_US from the environment, then none.
   Duration spin = Duration::zero();
   ErrorSink errorSink;  // empty: what setErrorSink() said last off a loop
+  // Ctrl-C ends the run in order if SIGINT has its default action when it begins: main's greenlet
+  // is killed, all is unwound as at the end of every run, and when no other such run is left SIGINT
+  // ends the process; run() does not return then. A second SIGINT ends it at once. As long as
+  // there is an onSignal, SignalStream or stopOn of SIGINT, or an action that the program has set
+  // meanwhile, that one gets the signal and the run goes on. A forked child has the default action.
+  bool endOnInterrupt = true;
 };
 
 namespace detail {
-void runMain(Fiber& main, const RunOptions& options);
+void runMain(Fiber& main, const RunOptions& options, bool ofTeam = false);
 }
 
 // Runs f on a fiber, and the loop around it on this thread, until f returns; then every other fiber

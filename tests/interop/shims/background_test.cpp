@@ -198,3 +198,14 @@ TEST_CASE("a forked child has no background runtime [BRIDGE-40]") {
   CHECK(status == 0);
   pending.cancel();
 }
+
+TEST_CASE("a runtime in the background leaves SIGINT to the program [PROCESS-17]") {
+  CHECK(inChild([] {
+          ::signal(SIGINT, SIG_DFL);
+          const Running running;
+          waitFor(kForever, [] { return 0; });
+          struct sigaction action{};
+          ::sigaction(SIGINT, nullptr, &action);
+          return action.sa_handler == SIG_DFL ? 7 : 8;
+        }) == 7);
+}

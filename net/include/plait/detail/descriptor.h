@@ -13,7 +13,8 @@ namespace plait::detail {
 class Descriptor final {
  public:
   Descriptor() noexcept = default;
-  explicit Descriptor(int number) noexcept : number_(number) {}
+  // One that is not `owned` stays open for others when this one is closed.
+  explicit Descriptor(int number, bool owned = true) noexcept : number_(number), owned_(owned) {}
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
   ~Descriptor();  // nothing is in flight; never parks
@@ -29,6 +30,10 @@ class Descriptor final {
 
   // May switch; completes also if the caller is killed meanwhile.
   void close();
+  // The first half of it: ends what is in flight, waits until all have left, and gives the number
+  // to the caller to close. -1 if somebody else has closed it, or it is not owned. May switch, as
+  // close().
+  int retire();
 
   // Gives the descriptor away; nothing is in flight. Never switches.
   int release() noexcept;
@@ -53,6 +58,7 @@ class Descriptor final {
 
  private:
   int number_ = -1;
+  bool owned_ = true;
   bool closing_ = false;
   std::uint32_t users_ = 0;  // operations in flight
   SignalQueue closers_;

@@ -124,6 +124,8 @@ class File final {
   int detach();                     // gives it away; nobody may be parked in it
   std::string describe() const;     // "file /etc/hosts"
 
+  detail::FileState* state() const noexcept { return state_.get(); }
+
  private:
   std::unique_ptr<detail::FileState> state_;
 };

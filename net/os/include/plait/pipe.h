@@ -42,6 +42,8 @@ class PipeStream final : public net::Stream {
   int descriptor() const noexcept;  // stays this stream's; -1 if closed
   int detach();                     // gives it away; nobody may be parked in it
 
+  detail::PipeState* state() const noexcept { return state_.get(); }
+
  private:
   std::unique_ptr<detail::PipeState> state_;
 };

@@ -1,6 +1,8 @@
-// Child processes. A child is waited for by its pidfd and only so: a waitpid(-1) of the program
-// takes no child of plait's and plait takes none of the program's. Whoever waits may be killed: the
-// child is killed and reaped then, no zombie stays.
+// Child processes. A child is waited for by its pidfd and only so: plait takes no child of the
+// program's. The kernel lets none be hidden from the program: its SIGCHLD handler is called for
+// plait's too, and its waitpid(-1), or SIGCHLD set to SIG_IGN, may reap one. The status is known
+// all the same from Linux 6.15 on; before, wait() throws then. No zombie stays of a child that is
+// dropped, or whose waiter in communicate(), terminate() or run() is killed.
 #pragma once
 
 #include <chrono>
@@ -73,13 +75,14 @@ struct ProcessOptions {
   Redirect error = Redirect::inherit();
   std::string directory;  // its working directory; empty: ours
   bool clearEnvironment = false;
-  // Set on top of ours, or alone with clearEnvironment; no value: unset.
+  // Set on top of ours, or alone with clearEnvironment; no value: unset. The child's PATH is where
+  // it is looked for.
   std::vector<std::pair<std::string, std::optional<std::string>>> environment;
   // Other descriptors it shall have, under the same numbers; everything else is closed at exec.
   std::vector<int> descriptors;
   bool newSession = false;  // setsid(): signals of our terminal do not reach it
   bool newGroup = false;  // a process group of its own; then signalGroup() reaches its children too
-  bool endWithParent = false;                 // the kernel kills it when our thread ends
+  bool endWithParent = false;  // the kernel kills it when the thread that started it ends
   Duration terminateGrace = kTerminateGrace;  // between SIGTERM and SIGKILL
 };
 
@@ -88,8 +91,9 @@ struct ProcessOptions {
 class Process final {
  public:
   Process() noexcept;  // none
-  // Starts `arguments[0]`, looked up in PATH. May switch. Throws: IoError naming the program if it
-  // cannot be started (ENOENT, EACCES, EAGAIN), std::invalid_argument for no arguments.
+  // Starts `arguments[0]`, looked up in PATH; the thread waits until it runs, some 0.1 ms. May
+  // switch. Throws: IoError naming the program and the step that failed (ENOENT, EACCES, EAGAIN;
+  // EOPNOTSUPP on the sim kernel), std::invalid_argument for no arguments or a zero byte in one.
   static Process start(std::vector<std::string> arguments,
                        ProcessOptions options = ProcessOptions());
   Process(Process&&) noexcept;
@@ -116,19 +120,24 @@ class Process final {
   };
   // Writes `input` and closes it, reads both outputs to their ends, all at once, and waits. A
   // killed or timed-out caller kills the child, reaps it, and gets the kill or TimeoutError. May
-  // switch. Throws: LimitError for more than `limit` bytes of one output (the child is killed).
+  // switch. Throws: LimitError for more than `limit` bytes of one output (the child is killed);
+  // std::logic_error for an input without Redirect::pipe().
   Output communicate(std::string_view input = {}, std::size_t limit = kCommunicateMax);
 
   // To this child and no other, even if its number was given anew. False if it has ended.
   // Never switches. Throws: IoError.
   bool signal(int number);
-  bool signalGroup(int number);  // its process group, with newGroup or newSession
-  bool kill();                   // SIGKILL
+  // Its process group, also after its own end. Throws also: std::logic_error if it was started
+  // without newGroup or newSession.
+  bool signalGroup(int number);
+  bool kill();  // SIGKILL
   // SIGTERM, and SIGKILL after the grace. May switch; a kill of the caller kills the child at once.
   ExitStatus terminate();
 
-  void detach() noexcept;  // it goes on without us and is reaped in the background while we run
-  bool isRunning();        // Never switches.
+  // It goes on without us and is reaped in the background while the run goes on; one that outlives
+  // the run is left to the program.
+  void detach() noexcept;
+  bool isRunning();                  // Never switches.
   std::int32_t id() const noexcept;  // -1: none
   std::string describe() const;      // "process 1234 (sleep 10)"
 
@@ -138,7 +147,7 @@ class Process final {
 
 struct RunProcessOptions {
   ProcessOptions process;
-  std::string input;
+  std::string input;  // empty: it reads /dev/null, unless process.input leads elsewhere
   std::size_t outputMax = kCommunicateMax;
   bool check = true;  // a failure is ProcessFailed
 };

@@ -20,6 +20,8 @@ enum class OpKind : std::uint8_t {
   nop,
   read,
   write,
+  readPieces,
+  writePieces,
   recv,
   send,
   recvMessage,
@@ -29,6 +31,9 @@ enum class OpKind : std::uint8_t {
   connect,
   poll,
   close,
+  open,
+  sync,
+  splice,
   // call(): never waits; the result is there when it returns.
   socket,
   socketPair,
@@ -70,17 +75,24 @@ class Op final {
   OpKind kind;
   bool inFlight = false;
   bool cancelRequested = false;
+  // Done by a thread of the kernel and never by the one that submits: for what polls as ready and
+  // may wait all the same.
+  bool onWorker = false;
   int descriptor;
 
   // clang-format off
   // Which of these mean what, by kind:
   //   read write recv send        buffer, length, flags (MSG_*), offset (-1: the file position)
+  //   readPieces writePieces      buffer: iovec*; length: how many; offset
+  //   sync                        flags: 1 for the data alone
+  //   splice                      level: from which; offset in that or -1; length; flags (SPLICE_F_*)
   //   recvMessage sendMessage     buffer: msghdr*; flags
   //   receiveMany sendMany        buffer: mmsghdr*; length: how many; flags
   //   accept acceptMany           flags (SOCK_*); buffer: sockaddr* or null; lengthInOut
   //   connect bind                buffer: sockaddr*; length
   //   localName peerName          buffer: sockaddr*; lengthInOut
   //   poll                        flags: poll(2) events
+  //   open                        buffer: path; flags (O_*, close-on-exec anyway); length: permissions
   //   socket socketPair           level: domain; name: type; flags: protocol; buffer: int[2] for a pair
   //   pipe                        buffer: int[2]
   //   listen                      length: backlog

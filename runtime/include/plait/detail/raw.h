@@ -11,6 +11,11 @@
 namespace plait::detail::raw {
 
 // Results as the kernel gives them: negative errno on failure.
+
+// The syscall instruction itself: libc's syscall(2) may be interposed, and errno stays untouched.
+long systemCall(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0,
+                long f = 0) noexcept;
+
 long enter(int ring, unsigned submit, unsigned wait, unsigned flags, void* argument,
            std::size_t argumentBytes) noexcept;
 long setupRing(unsigned entries, void* parameters) noexcept;

@@ -17,6 +17,14 @@
 #endif
 #endif
 
+// For what enters on one stack and leaves on another, or never: an instrumented function would
+// enter on one stack's shadow and leave on the other's.
+#if defined(__clang__)
+#define PLAIT_UNINSTRUMENTED __attribute__((disable_sanitizer_instrumentation))
+#else
+#define PLAIT_UNINSTRUMENTED __attribute__((no_sanitize("thread"), no_sanitize("address")))
+#endif
+
 namespace plait::detail {
 #if defined(PLAIT_ASAN) || defined(PLAIT_TSAN)
 inline constexpr bool kSanitized = true;
