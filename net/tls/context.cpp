@@ -44,14 +44,23 @@ SslContextPointer makeContext(const SSL_METHOD* method, TlsVersion versionMin) {
   return context;
 }
 
+// Names of hosts are compared without case.
+std::string lowered(std::string_view name) {
+  std::string result(name);
+  std::transform(result.begin(), result.end(), result.begin(), [](char character) {
+    return character >= 'A' && character <= 'Z' ? static_cast<char>(character | 0x20) : character;
+  });
+  return result;
+}
+
 // ---- OpenSSL's callbacks: none of them may switch or throw
 
 int chooseCertificate(SSL* ssl, int*, void*) {
   const char* const name = ::SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
   if (name == nullptr) return SSL_TLSEXT_ERR_NOACK;
   SSL_CTX* const chosen = Engine::of(*ssl).certificates().find(name);
-  if (chosen == nullptr) return SSL_TLSEXT_ERR_NOACK;
-  ::SSL_set_SSL_CTX(ssl, chosen);
+  if (chosen != nullptr) ::SSL_set_SSL_CTX(ssl, chosen);
+  // OK for the common certificate, too: only then does a session of TLS 1.2 remember the name.
   return SSL_TLSEXT_ERR_OK;
 }
 
@@ -103,10 +112,7 @@ void staple(SSL_CTX& context, const std::string& response) {
 }  // namespace
 
 SSL_CTX* Certificates::find(std::string_view serverName) const {
-  std::string name(serverName);
-  std::transform(name.begin(), name.end(), name.begin(), [](char character) {
-    return character >= 'A' && character <= 'Z' ? static_cast<char>(character | 0x20) : character;
-  });
+  const std::string name = lowered(serverName);
   auto found = named.find(name);
   if (found == named.end()) {
     const std::size_t dot = name.find('.');
@@ -187,7 +193,7 @@ SslContextPointer TlsContextState::makeServerContext(const TlsIdentity& identity
 void TlsContextState::fill(Certificates& into) const {
   into.common = makeServerContext(server_->identity);
   for (const auto& [name, identity] : server_->names) {
-    into.named.insert_or_assign(name, makeServerContext(identity));
+    into.named.insert_or_assign(lowered(name), makeServerContext(identity));
   }
 }
 
@@ -198,23 +204,27 @@ std::shared_ptr<const Certificates> TlsContextState::certificates() const {
 
 void TlsContextState::setIdentity(const TlsIdentity& identity, std::string_view name) {
   if (!isServer()) throw std::logic_error("setIdentity: a client's context has none to change");
-  const Locked locked(lock_);
+  // Not under the lock of those who begin connections: this takes its time.
+  const Locked updating(updateLock_);
   const TlsServerOptions before = *server_;
   try {
     if (name.empty()) {
       server_->identity = identity;
     } else {
-      const auto found = std::find_if(server_->names.begin(), server_->names.end(),
-                                      [name](const auto& each) { return each.first == name; });
+      const auto found =
+          std::find_if(server_->names.begin(), server_->names.end(),
+                       [name](const auto& each) { return lowered(each.first) == lowered(name); });
       if (found == server_->names.end()) {
         server_->names.emplace_back(name, identity);
       } else {
         found->second = identity;
       }
     }
-    auto certificates = std::make_shared<Certificates>();
-    fill(*certificates);
-    certificates_ = std::move(certificates);
+    auto made = std::make_shared<Certificates>();
+    fill(*made);
+    std::shared_ptr<const Certificates> certificates = std::move(made);
+    const Locked locked(lock_);
+    certificates_.swap(certificates);
   } catch (...) {
     server_ = before;
     throw;

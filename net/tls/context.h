@@ -46,6 +46,7 @@ class TlsContextState final : public std::enable_shared_from_this<TlsContextStat
 
   bool verifies_ = true;
   bool asksOcsp_ = false;
+  plait::detail::raw::Lock updateLock_;     // one setIdentity() after the other
   std::optional<TlsServerOptions> server_;  // with the identities of now
   std::vector<unsigned char> ticketKeys_;   // the same after a reload: tickets stay good
   std::vector<unsigned char> protocols_;    // ALPN, as it goes over the wire

@@ -79,6 +79,9 @@ std::unique_ptr<Stream> StreamListener::accept() { return openState(state_).acce
 std::size_t StreamListener::failedOpenings() const noexcept {
   return state_ ? state_->failedOpenings() : 0;
 }
+std::shared_ptr<const StreamLayers> StreamListener::layers() const noexcept {
+  return state_ ? state_->sharedLayers() : nullptr;
+}
 bool StreamListener::isSecure() const noexcept { return state_ && state_->layers().tls; }
 Address StreamListener::address() const { return openState(state_).listener().address(); }
 

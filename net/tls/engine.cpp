@@ -54,22 +54,29 @@ Engine& Engine::of(SSL& ssl) noexcept {
 }
 
 void Engine::setPeer(const std::string& serverName) {
+  if (context_->asksOcsp()) ::SSL_set_tlsext_status_type(ssl_.get(), TLSEXT_STATUSTYPE_ocsp);
   if (serverName.empty()) {
     if (!context_->verifies()) return;
     throw TlsError(TlsErrc::untrusted,
                    "a TLS client without a server name cannot verify whom it talks to; set "
                    "TlsOptions::serverName");
   }
+  // What OpenSSL refuses must not go unnoticed: without a name it would verify none.
+  X509_VERIFY_PARAM* const wanted = ::SSL_get0_param(ssl_.get());
   if (isIpAddress(serverName)) {
-    ::X509_VERIFY_PARAM_set1_ip_asc(::SSL_get0_param(ssl_.get()), serverName.c_str());
+    // A scope names an interface of ours; no certificate knows of it.
+    const std::string address = serverName.substr(0, serverName.find('%'));
+    if (::X509_VERIFY_PARAM_set1_ip_asc(wanted, address.c_str()) != 1) {
+      throwTlsError("setting the server's address '" + serverName + "'");
+    }
   } else {
     ::SSL_set_hostflags(ssl_.get(), X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    if (::SSL_set1_host(ssl_.get(), serverName.c_str()) != 1 ||
+    // With its length: it refuses a zero byte, which would end the name early.
+    if (::X509_VERIFY_PARAM_set1_host(wanted, serverName.data(), serverName.size()) != 1 ||
         ::SSL_set_tlsext_host_name(ssl_.get(), serverName.c_str()) != 1) {
       throwTlsError("setting the server name '" + serverName + "'");
     }
   }
-  if (context_->asksOcsp()) ::SSL_set_tlsext_status_type(ssl_.get(), TLSEXT_STATUSTYPE_ocsp);
   if (const SessionPointer session = context_->sessions().take(serverName)) {
     ::SSL_set_session(ssl_.get(), session.get());
   }
@@ -166,19 +173,25 @@ Engine::Result Engine::outcome(int result, const char* tried) {
 
 MutableBytes Engine::room() {
   if (begin_ == end_) begin_ = end_ = 0;
-  const bool isFirst = input_.empty();
-  if (isFirst || end_ == input_.size() || wasFilled_) {
-    input_.resize(isFirst ? kInputBytesMin : std::min(input_.size() * 2, kInputBytesMax));
-    wasFilled_ = false;
+  if (end_ == input_.size() || wasFilled_) {
+    input_.resize(std::clamp(input_.size() * 2, kInputBytesMin, kInputBytesMax));
+  } else if (begin_ == end_ && wasLittle_ && input_.size() > kInputBytesMin) {
+    input_ = std::vector<std::byte>(kInputBytesMin);  // who waits now may wait for long
   }
   PLAIT_ASSERT(end_ < input_.size());  // OpenSSL takes all there is before it wants more
   return MutableBytes(input_).subspan(end_);
+}
+
+void Engine::releaseOutput() noexcept {
+  if (output_.empty() && output_.capacity() > kIdleOutputMax)
+    std::vector<std::byte>().swap(output_);
 }
 
 void Engine::received(std::size_t bytes) noexcept {
   end_ += bytes;
   PLAIT_ASSERT(end_ <= input_.size());
   wasFilled_ = end_ == input_.size();  // there is more behind it
+  wasLittle_ = bytes < kInputBytesMin;
 }
 
 const BIO_METHOD* Engine::buffersMethod() {

@@ -18,6 +18,7 @@ inline constexpr std::size_t kRecordBytes = 16'384;           // plain bytes of 
 inline constexpr std::size_t kBatchBytes = 4 * kRecordBytes;  // encrypted before they are sent
 inline constexpr std::size_t kInputBytesMin = kRecordBytes + 512;
 inline constexpr std::size_t kInputBytesMax = 4 * kInputBytesMin;
+inline constexpr std::size_t kIdleOutputMax = 4'096;  // memory that is kept for the next output
 
 class Engine final {
  public:
@@ -36,13 +37,21 @@ class Engine final {
   Result write(Bytes from);  // never wantsInput
   Result closeNotify();
   Result updateKeys(bool peerToo);
+  // After the handshake: a message of the peer's, such as a ticket, has come in part. Until
+  // handshake() has read the rest, nothing can be written.
+  bool isInMessage() const noexcept { return !hasFailed_ && ::SSL_in_init(ssl_.get()) != 0; }
 
   // What the peer sent: received into room(), then told.
   MutableBytes room();
   void received(std::size_t bytes) noexcept;
   // For the peer, in this order, each byte once; the owner takes them.
   std::vector<std::byte>& output() noexcept { return output_; }
+  void releaseOutput() noexcept;  // of much output its memory
 
+  // Nothing more can be read.
+  bool isOver() const noexcept {
+    return hasFailed_ || (::SSL_get_shutdown(ssl_.get()) & SSL_RECEIVED_SHUTDOWN) != 0;
+  }
   TlsErrc failedWith() const noexcept { return failedWith_; }
   const std::string& failure() const noexcept { return failure_; }  // in words, once it failed
 
@@ -65,6 +74,7 @@ class Engine final {
   std::size_t begin_ = 0;  // of what is in it
   std::size_t end_ = 0;
   bool wasFilled_ = false;
+  bool wasLittle_ = false;
   std::vector<std::byte> output_;
   TlsErrc failedWith_ = TlsErrc::failed;
   std::string failure_;

@@ -30,6 +30,7 @@ class StreamListenerState final {
 
   std::size_t failedOpenings() const noexcept { return failedOpenings_; }
   const StreamLayers& layers() const noexcept { return *layers_; }
+  const std::shared_ptr<const StreamLayers>& sharedLayers() const noexcept { return layers_; }
   Listener& listener() noexcept { return listener_; }
 
  private:

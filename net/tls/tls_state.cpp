@@ -3,18 +3,15 @@
 // writeTurn_: a writer holds it for its whole call, and sends along whatever else is there; a
 // reader that has something to send (an answer to a KeyUpdate) takes the turn only if it is free,
 // and otherwise leaves it to the writer, who looks for output until there is none before it lets
-// go.
+// go. The handshake is in tls_handshake.cpp, the end in tls_end.cpp.
 
 #include "tls_state.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <mutex>
 #include <utility>
 
-#include "plait/cancel_shield.h"
 #include "plait/detail/waiter.h"
-#include "plait/timeout.h"
 
 namespace plait::net::detail {
 
@@ -22,9 +19,10 @@ using Visit = Occupancy::Visit;
 
 namespace {
 
-std::error_code closedError() noexcept { return {EBADF, std::system_category()}; }
-
-constexpr Duration kAlertTimeout = std::chrono::milliseconds(100);  // to tell why we give up
+// What reading may leave to a writer. A peer that only asks, and reads no answer, is not read on
+// beyond it.
+constexpr std::size_t kAnswersMax = 16'384;
+constexpr std::size_t kRecordOverheadMax = 64;  // of the versions and ciphers that we speak
 
 }  // namespace
 
@@ -33,74 +31,6 @@ TlsState::TlsState(std::unique_ptr<Stream> below, const TlsContext& context, Tls
       below_(std::move(below)),
       options_(std::move(options)),
       engine_(context_, options_.serverName) {}
-
-// ---- the handshake
-
-void TlsState::handshake(std::error_code& error) {
-  const Visit visit(inside_);
-  error.clear();
-  plait::detail::checkpoint();
-  if (!isOpen()) {
-    error = closedError();
-    return;
-  }
-  shakeHands(error);
-}
-
-bool TlsState::shakeHands(std::error_code& error) {
-  if (established_) return true;
-  const std::lock_guard turn(handshakeTurn_);
-  if (established_) return true;
-  if (handshakeError_) {
-    error = handshakeError_;
-    return false;
-  }
-  if (!isOpen()) {
-    error = closedError();
-    return false;
-  }
-  try {
-    withTimeout(options_.handshakeTimeout, [this, &error] { drive(error); });
-  } catch (const TimeoutError& timeout) {
-    failHandshake(std::make_error_code(std::errc::timed_out), timeout.what());
-    error = handshakeError_;
-  }
-  if (error && !handshakeError_) failHandshake(error, error.message());
-  established_ = !error;
-  return established_;
-}
-
-// A kill in here leaves it where it is: the next who calls goes on.
-void TlsState::drive(std::error_code& error) {
-  const std::lock_guard turn(writeTurn_);
-  for (;;) {
-    const Engine::Result result = engine_.handshake();
-    if (result == Engine::Result::failed) return giveUp(error);
-    send(error);
-    if (error || result == Engine::Result::done) return;
-    if (!receive(error)) {
-      if (!error) error = TlsErrc::truncated;
-      return;
-    }
-  }
-}
-
-void TlsState::failHandshake(std::error_code code, std::string reason) {
-  handshakeError_ = code;
-  handshakeReason_ = std::move(reason);
-}
-
-// The engine has failed; its last output is an alert that tells the peer why.
-void TlsState::giveUp(std::error_code& error) {
-  error = engine_.failedWith();
-  if (!established_) failHandshake(error, engine_.failure());
-  if (broken_ || engine_.output().empty()) return;
-  try {
-    std::error_code ignored;
-    withTimeout(kAlertTimeout, [this, &ignored] { send(ignored); });
-  } catch (const TimeoutError&) {
-  }
-}
 
 // ---- reading
 
@@ -141,8 +71,13 @@ std::size_t TlsState::readSome(MutableBytes into, std::error_code& error) {
         break;
     }
     // Nothing was taken from the engine in this round: a kill from here on loses nothing.
-    sendIfNobodyDoes(error);
-    if (error || !receive(error)) {
+    answer();
+    if (!inputTurn_.tryLock()) {
+      const std::lock_guard turn(inputTurn_);
+      continue;  // who had it may have received what we want
+    }
+    const std::lock_guard turn(inputTurn_, std::adopt_lock);
+    if (!receive(error)) {
       if (!error && !options_.allowTruncation) error = TlsErrc::truncated;
       return 0;
     }
@@ -163,10 +98,30 @@ bool TlsState::receive(std::error_code& error) {
   return !inputEnded_;
 }
 
-void TlsState::sendIfNobodyDoes(std::error_code& error) {
-  if (engine_.output().empty() || broken_ || !writeTurn_.tryLock()) return;
+// OpenSSL writes nothing while a message of the peer's has come in part, so a writer waits for the
+// rest of it, and receives it itself if no reader does. With the write turn.
+void TlsState::finishMessage(std::error_code& error) {
+  while (!error && engine_.isInMessage()) {
+    const std::lock_guard turn(inputTurn_);
+    const Engine::Result result = engine_.handshake();
+    if (result == Engine::Result::failed) return giveUp(error);
+    if (engine_.isInMessage() && !receive(error) && !error) error = TlsErrc::truncated;
+  }
+}
+
+// Sends what reading has put out, unless a writer will. That it cannot be sent ends writing only:
+// there may be more to read.
+void TlsState::answer() {
+  if (engine_.output().empty()) return;
+  if (engine_.output().size() > kAnswersMax) {
+    writeTurn_.lock();
+  } else if (!writeTurn_.tryLock()) {
+    return;
+  }
   const std::lock_guard turn(writeTurn_, std::adopt_lock);
-  send(error);
+  std::error_code ignored;
+  if (!broken_) sendOrKeep(ignored);
+  if (broken_) engine_.output().clear();
 }
 
 // ---- writing
@@ -175,18 +130,27 @@ void TlsState::sendIfNobodyDoes(std::error_code& error) {
 void TlsState::send(std::error_code& error) {
   while (!engine_.output().empty()) {
     // Until it is gone it counts as lost, also if an exception leaves this frame.
-    const std::vector<std::byte> bytes = std::exchange(engine_.output(), {});
+    unsent_.clear();
+    unsent_.swap(engine_.output());
     broken_ = true;
-    below_->writeAll(bytes, error);
+    below_->writeAll(unsent_, error);
     if (error) return;
     broken_ = false;
-    // Its memory serves the next.
-    if (engine_.output().empty()) {
-      auto& memory = const_cast<std::vector<std::byte>&>(bytes);
-      memory.clear();
-      engine_.output().swap(memory);
-      return;
-    }
+  }
+  // One memory serves both, and a kill finds nothing in it.
+  unsent_.clear();
+  if (unsent_.capacity() > engine_.output().capacity()) unsent_.swap(engine_.output());
+}
+
+// As send(), but a kill leaves the output there for whoever sends next: for what is nobody's data.
+// If a part of it is out by then, the stream below takes no more, and says so.
+void TlsState::sendOrKeep(std::error_code& error) {
+  try {
+    send(error);
+  } catch (...) {
+    engine_.output().insert(engine_.output().begin(), unsent_.begin(), unsent_.end());
+    broken_ = false;
+    throw;
   }
 }
 
@@ -197,6 +161,7 @@ class TlsState::Sending final {
   Sending(const Sending&) = delete;
   Sending& operator=(const Sending&) = delete;
   ~Sending() {
+    state_.engine_.releaseOutput();
     if (!state_.broken_) return;
     state_.brokenAfter_ = sent_ + plainBytesOf(state_.below_->interruptedAfter());
     state_.brokenOf_ = total_;
@@ -206,6 +171,9 @@ class TlsState::Sending final {
   std::size_t sendBatch(Bytes from, std::error_code& error) {
     const std::size_t bytes = std::min(from.size(), kBatchBytes);
     records_.clear();
+    state_.finishMessage(error);
+    if (error) return 0;
+    state_.engine_.output().reserve(bytes + kRecordOverheadMax * (1 + bytes / kRecordBytes));
     for (std::size_t done = 0; done < bytes;) {
       const Bytes record = from.subspan(done, std::min(bytes - done, kRecordBytes));
       if (state_.engine_.write(record) != Engine::Result::done) {
@@ -279,58 +247,10 @@ void TlsState::updateKeys(bool peerToo, std::error_code& error) {
     error = std::make_error_code(std::errc::broken_pipe);
     return;
   }
+  finishMessage(error);
+  if (error) return;
   if (engine_.updateKeys(peerToo) == Engine::Result::failed) return giveUp(error);
-  send(error);
-}
-
-// ---- the end
-
-void TlsState::shutdownWrite(std::error_code& error) {
-  const Visit visit(inside_);
-  error.clear();
-  plait::detail::checkpoint();
-  if (!isOpen()) {
-    error = closedError();
-    return;
-  }
-  if (!shakeHands(error)) return;
-  const std::lock_guard turn(writeTurn_);
-  if (!isOpen()) {
-    error = closedError();
-    return;
-  }
-  if (broken_) error = std::make_error_code(std::errc::broken_pipe);
-  if (broken_ || writeEnded_) return;
-  writeEnded_ = true;
-  if (engine_.closeNotify() == Engine::Result::failed) return giveUp(error);
-  send(error);
-}
-
-// A writer in the middle of a record is not waited for: the peer learns from the lack of a
-// close_notify that something is missing.
-void TlsState::sayGoodbye() noexcept {
-  if (!established_ || broken_ || writeEnded_ || !below_->isOpen() || !writeTurn_.tryLock()) return;
-  const std::lock_guard turn(writeTurn_, std::adopt_lock);
-  writeEnded_ = true;
-  try {
-    withTimeout(options_.closeTimeout, [this] {
-      std::error_code error;
-      if (engine_.closeNotify() == Engine::Result::done) send(error);
-    });
-  } catch (const Error&) {  // the peer has gone, or does not read
-  }
-}
-
-void TlsState::close() {
-  const CancelShield shield;  // what strikes the caller waits; the time for the goodbye does not
-  {
-    const std::lock_guard turn(closeTurn_);
-    if (!std::exchange(closing_, true)) {
-      sayGoodbye();
-      below_->close();
-    }
-  }
-  inside_.waitUntilEmpty();
+  sendOrKeep(error);
 }
 
 // ---- words

@@ -2,9 +2,11 @@
 // at a time and one writes to it; who does either also carries what the engine has for the peer.
 #pragma once
 
+#include <cerrno>
 #include <memory>
 #include <string>
 #include <system_error>
+#include <vector>
 
 #include "engine.h"
 #include "plait/detail/occupancy.h"
@@ -12,6 +14,9 @@
 #include "plait/tls.h"
 
 namespace plait::net::detail {
+
+// Of a call on a stream that is closed.
+inline std::error_code closedError() noexcept { return {EBADF, std::system_category()}; }
 
 class TlsState final {
  public:
@@ -41,11 +46,14 @@ class TlsState final {
   bool shakeHands(std::error_code& error);
   void drive(std::error_code& error);
   bool receive(std::error_code& error);
+  void finishMessage(std::error_code& error);
   void failHandshake(std::error_code code, std::string reason);
   void giveUp(std::error_code& error);
-  void sendIfNobodyDoes(std::error_code& error);
+  void answer();
   void send(std::error_code& error);
+  void sendOrKeep(std::error_code& error);
   void sayGoodbye() noexcept;
+  void takeTickets() noexcept;
 
   const std::shared_ptr<TlsContextState> context_;  // shared with the TlsContext
   const std::unique_ptr<Stream> below_;
@@ -58,11 +66,13 @@ class TlsState final {
   Mutex handshakeTurn_;
 
   bool reading_ = false;
+  Mutex inputTurn_;          // to receive, after the handshake
   bool inputEnded_ = false;  // without close_notify
 
   Mutex writeTurn_;
-  bool writeEnded_ = false;  // our close_notify is out
-  bool broken_ = false;      // something of the engine's output is lost
+  bool writeEnded_ = false;        // our close_notify is out
+  bool broken_ = false;            // something of the engine's output is lost
+  std::vector<std::byte> unsent_;  // what was last taken from the engine to be sent
   std::size_t brokenAfter_ = 0;
   std::size_t brokenOf_ = 0;
 

@@ -82,6 +82,8 @@ class StreamListener final {
   // To reload certificates. Throws: std::logic_error without TLS.
   TlsContext tls() const;
   Listener& listener() noexcept;
+  // For an Arrival of a connection that was accepted from listener() itself.
+  std::shared_ptr<const detail::StreamLayers> layers() const noexcept;
 
  private:
   std::unique_ptr<detail::StreamListenerState> state_;

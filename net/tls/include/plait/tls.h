@@ -70,7 +70,8 @@ struct TlsServerOptions {
   std::vector<std::pair<std::string, TlsIdentity>> names{};
   ClientCertificate clientCertificate = ClientCertificate::ignore;
   std::string authorities{};  // PEM: who may have signed clients' certificates
-  std::vector<std::string> protocols{};  // ALPN, the preferred one first; a client with none of them is refused
+  std::vector<std::string>
+      protocols{};  // ALPN, the preferred one first; a client with others only is refused
   TlsVersion versionMin = TlsVersion::tls12;
   std::size_t tickets = 2;  // for resumption, sent after a handshake; 0: no resumption
 };
@@ -103,8 +104,8 @@ inline constexpr Duration kTlsHandshakeTimeout = std::chrono::seconds(10);
 inline constexpr Duration kTlsCloseTimeout = std::chrono::seconds(2);
 
 struct TlsOptions {
-  // Client: whom to talk to, sent as SNI and verified; a name or an IP address. Empty: none is
-  // sent, and with verify on the handshake is refused.
+  // Client: whom to talk to, sent as SNI and verified; a name or an IP address. Needed unless
+  // verify is off.
   std::string serverName{};
   Duration handshakeTimeout = kTlsHandshakeTimeout;
   Duration closeTimeout = kTlsCloseTimeout;  // for close() to send its close_notify
@@ -117,6 +118,7 @@ struct TlsOptions {
 class TlsStream final : public Stream {
  public:
   TlsStream() noexcept;  // closed
+  // Throws: TlsError for a client that verifies and was told no server name.
   TlsStream(std::unique_ptr<Stream> below, const TlsContext& context,
             TlsOptions options = TlsOptions());
   template <class S>
@@ -137,8 +139,8 @@ class TlsStream final : public Stream {
   using Stream::writeAll;
   // The end is the peer's close_notify; TlsErrc::truncated if the stream below ended without.
   std::size_t readSome(MutableBytes into, std::error_code& error) override;
-  // A kill that strikes before anything of a record was sent keeps the stream whole; else it
-  // refuses further writes.
+  // A kill that strikes before anything was encrypted keeps the stream whole; a record that was
+  // encrypted and not sent ends writing.
   void writeAll(Bytes from, std::error_code& error) override;
   void shutdownWrite() override;  // sends close_notify; the stream below stays open
   // close_notify, at most for the closeTimeout, then the stream below.
