@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <stdexcept>
 
 #include "plait/http_fields.h"
@@ -10,10 +11,19 @@ constexpr char lower(char character) noexcept {
   return character >= 'A' && character <= 'Z' ? static_cast<char>(character | 0x20) : character;
 }
 
+constexpr auto kTokenCharacters = [] {
+  std::array<bool, 256> table{};
+  for (char each = '0'; each <= '9'; ++each) table[static_cast<unsigned char>(each)] = true;
+  for (char each = 'a'; each <= 'z'; ++each) table[static_cast<unsigned char>(each)] = true;
+  for (char each = 'A'; each <= 'Z'; ++each) table[static_cast<unsigned char>(each)] = true;
+  for (const char each : std::string_view("!#$%&'*+-.^_`|~")) {
+    table[static_cast<unsigned char>(each)] = true;
+  }
+  return table;
+}();
+
 constexpr bool isTokenCharacter(char character) noexcept {
-  return (character >= '0' && character <= '9') ||
-         (lower(character) >= 'a' && lower(character) <= 'z') ||
-         std::string_view("!#$%&'*+-.^_`|~").find(character) != std::string_view::npos;
+  return kTokenCharacters[static_cast<unsigned char>(character)];
 }
 
 constexpr bool isValueCharacter(char character) noexcept {
@@ -28,11 +38,12 @@ std::string_view trimmed(std::string_view text) noexcept {
 }
 
 void check(std::string_view name, std::string_view value) {
-  if (name.empty() || !std::all_of(name.begin(), name.end(), isTokenCharacter)) {
+  if (name.empty() ||
+      !std::all_of(name.begin(), name.end(), [](char each) { return isTokenCharacter(each); })) {
     throw std::invalid_argument("a field's name is a token; this is none: '" + std::string(name) +
                                 "'");
   }
-  if (!std::all_of(value.begin(), value.end(), isValueCharacter)) {
+  if (!std::all_of(value.begin(), value.end(), [](char each) { return isValueCharacter(each); })) {
     throw std::invalid_argument(
         "the value of the field '" + std::string(name) +
         "' has a control character; a line's end would begin another field");

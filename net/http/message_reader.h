@@ -38,11 +38,11 @@ class MessageReader final {
   // Whether the next message's first byte is here already (pipelined). Never switches.
   bool hasBuffered() const noexcept;
   // Parks until the next message's first byte is here; false at the end of the stream.
-  // May switch. Throws: as Stream::readSome.
+  // May switch. Throws: as Stream::readSome; HttpError for a flood of empty lines.
   bool waitForMessage();
   // The next head. False if the stream ends before its first byte. What is left of the body before
-  // must have been read. May switch. Throws: HttpError with the status to answer; ConnectionClosed
-  // if the stream ends in the middle; as Stream::readSome.
+  // must have been read. May switch. Throws: HttpError with the status to answer (502 for a
+  // response); ConnectionClosed if the stream ends in the middle; as Stream::readSome.
   bool readHead(Head& into);
 
   // Of the message whose head was read last.

@@ -1,14 +1,17 @@
 """The examples that run to an end by themselves: programs_test.py FOLDER [TEST...]."""
 
 import http.server
+import os
 import pathlib
+import pty
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
 import unittest
 
-from program import Case, run
+from program import PATIENCE, Case, run
 
 
 class ProducerConsumer(Case):
@@ -61,15 +64,20 @@ class PortScanner(Case):
 
 
 class Files(http.server.BaseHTTPRequestHandler):
-    """Answers /NAME with what `contents` has."""
+    """Answers /NAME with what `contents` has, or with its end if that is asked for."""
 
     contents = {}
+    begun = []  # from where a file was asked for, if not from its beginning
 
     def do_GET(self):
         data = self.contents.get(self.path)
-        self.send_response(404 if data is None else 200)
+        start = int(self.headers.get("Range", "bytes=0-")[6:-1])
+        self.send_response(404 if data is None else 206 if start else 200)
+        if start:
+            self.begun.append((self.path, start))
+            self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
         self.end_headers()
-        self.wfile.write(data or b"")
+        self.wfile.write((data or b"")[start:])
 
     def log_message(self, *_):
         pass
@@ -104,8 +112,32 @@ class Downloader(Case):
 
         self.assertEqual(result.returncode, 1)
         self.assertRegex(result.stdout, r"/missing: .*404")
-        self.assertIn("ftp://nowhere/x: not of the form", result.stdout)
+        self.assertRegex(result.stdout, "ftp://nowhere/x: .*none of http, https")
         self.assertEqual(pathlib.Path(self.target, "1.bin").read_bytes(), Files.contents["/1.bin"])
+
+    def test_a_file_that_was_begun_is_gone_on_with(self):
+        Files.begun = []
+        pathlib.Path(self.target, "3.bin.part").write_bytes(Files.contents["/3.bin"][:1000])
+
+        result = run(self.folder, "downloader", self.address + "/3.bin", self.address + "/4.bin",
+                     cwd=self.target)
+
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+        self.assertEqual(Files.begun, [("/3.bin", 1000)])
+        self.assertEqual(pathlib.Path(self.target, "3.bin").read_bytes(), Files.contents["/3.bin"])
+        self.assertFalse(pathlib.Path(self.target, "3.bin.part").exists())
+
+    def test_a_terminal_gets_a_bar(self):
+        far, near = pty.openpty()
+        self.addCleanup(os.close, far)
+
+        process = subprocess.run([self.folder + "/downloader", self.address + "/9.bin"],
+                                 cwd=self.target, stderr=near, stdout=subprocess.PIPE, text=True,
+                                 timeout=PATIENCE)
+        os.close(near)
+
+        self.assertEqual(process.returncode, 0)
+        self.assertRegex(os.read(far, 65536).decode(), r"\r\[[# ]{50}\] \d+ KiB")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 // All of the roof: Deferreds, coroutines, the bridges to fibers and threads, protocols. Together
-// with <plait/plait.h>, which it includes.
+// with <plait/plait.h>, which it includes. HTTP comes by its own headers, <plait/deferred_http.h>
+// too.
 #pragma once
 
 #include "plait/amp.h"

@@ -1,0 +1,17 @@
+// Base64 as RFC 4648 writes it, padded.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "plait/stream.h"
+
+namespace plait::http::detail {
+
+std::string toBase64(net::Bytes bytes);
+// Nothing for what toBase64() would not have written: other characters, a wrong length or padding,
+// bits that are lost.
+std::optional<std::string> fromBase64(std::string_view text);
+
+}  // namespace plait::http::detail
