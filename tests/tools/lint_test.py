@@ -95,7 +95,7 @@ class LintTest(unittest.TestCase):
         self.caught("layering", "runtime/a.cpp", 2, "\n#include <plait/spawn.h>\n")
         self.caught("layering", "fibers/a.cpp", 1, '#include "plait/tcp.h"\n')
         self.caught("layering", "net/a.cpp", 1, "#include <plait/tls.h>\n")
-        self.caught("layering", "net/http/a.cpp", 1, "#include <plait/tls.h>\n")
+        self.caught("layering", "net/os/a.cpp", 1, "#include <plait/tls.h>\n")
         self.caught("layering", "net/a.cpp", 1, "#include <plait/deferred.h>\n")
         self.caught("layering", "interop/deferred/a.cpp", 1, "#include <plait/spawn.h>\n")
         self.caught("layering", "interop/shims/a.cpp", 1, "#include <plait/tcp.h>\n")
