@@ -1,4 +1,4 @@
-// The demo: starts the chat server, lets a thousand real TCP clients talk in it, and checks that
+// The demo: starts the chat server, lets a thousand WebSocket clients talk in it, and checks that
 // every message reached every member of its room exactly once and in one order.
 //
 //   chat_demo PATH_TO_CHAT_SERVER [--clients 1000] [--seconds 5]
@@ -158,7 +158,7 @@ bool converse(const ServerProcess& server, const Options& options) {
   const Clients clients = makeClients(tally, options.clients);
   return withTaskGroup([&](TaskGroup& fibers) {
     Pool connecting(kConnectingMax);
-    connecting.map(clients, [&](const auto& client) { client->join(server.endpoint(), fibers); });
+    connecting.map(clients, [&](const auto& client) { client->join(server.liveUrl(), fibers); });
 
     Progress progress(server, tally);
     Event stop;
@@ -192,8 +192,8 @@ int main(int argc, char** argv) try {
   const bool delivered = run([&] { return converse(server, options); });
   bool ended = true;
   if (::isatty(STDIN_FILENO) != 0) {
-    std::printf("the server stays: join with  nc %s %s  and  /join ROOM ; Ctrl-C ends it\n",
-                server.host().c_str(), server.port().c_str());
+    std::printf("the server stays: open %s, or nc %s %s and /join ROOM; Ctrl-C ends it\n",
+                server.page().c_str(), server.host().c_str(), server.port().c_str());
     std::fflush(stdout);
     ended = server.wait();
   } else {

@@ -29,11 +29,11 @@ Client::Client(Tally& tally, const Seat& seat, std::uint64_t seed)
       random_(static_cast<std::minstd_rand::result_type>(seed)),
       hearing_(seat.places) {}
 
-void Client::join(const std::string& endpoint, TaskGroup& fibers) {
-  stream_ = net::connect(endpoint);
+void Client::join(const std::string& url, TaskGroup& fibers) {
+  socket_ = http::connectWebSocket(url);
   ++tally_.connections;
   fibers.spawn([this] { hear(); });
-  stream_.writeAll("/join room" + std::to_string(seat_.room) + "\n");
+  socket_.sendText("/join room" + std::to_string(seat_.room));
   catchUp();
 }
 
@@ -41,7 +41,7 @@ void Client::talk(Duration pause, Event& stop) {
   std::uniform_int_distribution<Duration::rep> pauses(0, 2 * pause.count());
   while (!stop.wait(Duration(pauses(random_)))) {
     // NUMBER TIME
-    stream_.writeAll(std::to_string(said_) + " " + std::to_string(nanosecondsNow()) + "\n");
+    socket_.sendText(std::to_string(said_) + " " + std::to_string(nanosecondsNow()));
     ++said_;
     ++tally_.said;
     ownHeard_.acquire();
@@ -51,19 +51,22 @@ void Client::talk(Duration pause, Event& stop) {
 
 // The server answers this after all that it was told before.
 void Client::catchUp() {
-  stream_.writeAll("/nick p" + std::to_string(seat_.place) + "\n");
+  socket_.sendText("/nick p" + std::to_string(seat_.place));
   answers_.acquire();
 }
 
-void Client::leave() {
-  stream_.writeAll("/quit\n");
-  stream_.shutdownWrite();
-}
+void Client::leave() { socket_.sendText("/quit"); }
 
 void Client::hear() {
   try {
-    net::BufferedStream lines(stream_);
-    while (const auto line = lines.readLine()) hearLine(*line);
+    // A message has one line or several.
+    for (http::WebSocket::Message message; socket_.receive(message);) {
+      for (std::string_view rest = message.data; !rest.empty();) {
+        const std::size_t end = std::min(rest.find('\n'), rest.size());
+        hearLine(rest.substr(0, end));
+        rest.remove_prefix(std::min(end + 1, rest.size()));
+      }
+    }
   } catch (const Error& error) {
     std::fprintf(stderr, "\n%s\n", error.what());
     ++tally_.faults;
@@ -71,10 +74,10 @@ void Client::hear() {
   --tally_.connections;
 }
 
-// "p17: NUMBER TIME", or an answer that begins with a star.
-void Client::hearLine(const std::string& line) {
-  std::string_view rest = line;
+// "p17: NUMBER TIME", or an answer that begins with a star, or what was said before we came.
+void Client::hearLine(std::string_view rest) {
   if (rest.starts_with('*')) return answers_.release();
+  if (rest.starts_with('~')) return;
   rest.remove_prefix(1);
   const std::size_t speaker = takeNumber(rest);
   rest.remove_prefix(std::min<std::size_t>(rest.size(), 2));

@@ -1,14 +1,17 @@
-// One member of the chat: a fiber that hears and a fiber that talks, on a real TCP connection.
+// One member of the chat: a fiber that hears and a fiber that talks, on a WebSocket of its own, as
+// a page in a browser has it.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <random>
 #include <string>
+#include <string_view>
 
 #include "../bench/histogram.h"
 #include "hearing.h"
 #include <plait/plait.h>
+#include <plait/websocket_client.h>
 
 // What all clients count together.
 struct Tally {
@@ -32,7 +35,7 @@ class Client final {
   Client(Tally& tally, const Seat& seat, std::uint64_t seed);
 
   // Connects, takes the seat, and hears from then on in `fibers`. May switch. Throws: plait::Error.
-  void join(const std::string& endpoint, plait::TaskGroup& fibers);
+  void join(const std::string& url, plait::TaskGroup& fibers);
   // Says something now and then, on average once in `pause`, and waits to hear it, until `stop` is
   // set. On return the server has passed on all of it. May switch.
   void talk(plait::Duration pause, plait::Event& stop);
@@ -47,12 +50,12 @@ class Client final {
 
  private:
   void hear();
-  void hearLine(const std::string& line);
+  void hearLine(std::string_view line);
 
   Tally& tally_;
   Seat seat_;
   std::minstd_rand random_;
-  plait::net::SocketStream stream_;
+  plait::http::WebSocket socket_;
   Hearing hearing_;
   std::uint64_t said_ = 0;
   plait::Semaphore ownHeard_{0};

@@ -25,9 +25,18 @@ constexpr int kCannotRun = 127;
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (::getppid() != parent) ::_exit(kCannotRun);
   ::dup2(output, STDOUT_FILENO);
-  ::execl(program, program, "tcp:127.0.0.1:0", static_cast<char*>(nullptr));
+  ::execl(program, program, "tcp:127.0.0.1:0", "tcp:127.0.0.1:0",
+          ":memory:", static_cast<char*>(nullptr));
   std::perror(program);
   ::_exit(kCannotRun);
+}
+
+std::string readLine(int descriptor) {
+  std::string line;
+  for (char character = 0; ::read(descriptor, &character, 1) == 1 && character != '\n';) {
+    line += character;
+  }
+  return line;
 }
 
 }  // namespace
@@ -45,11 +54,12 @@ ServerProcess::ServerProcess(const std::string& program) {
     ::close(output[0]);
     throw std::system_error(errno, std::generic_category(), "fork");
   }
-  readAddress(output[0]);
+  readAddresses(output[0]);
   ::close(output[0]);
-  if (port_.empty()) {
+  if (port_.empty() || page_.empty()) {
     stop();
-    throw std::runtime_error(program + " did not say 'listening on HOST:PORT'");
+    throw std::runtime_error(program +
+                             " did not say 'listening on HOST:PORT' and 'the page is URL'");
   }
 }
 
@@ -59,16 +69,16 @@ ServerProcess::~ServerProcess() {
   wait();
 }
 
-void ServerProcess::readAddress(int output) {
-  static constexpr std::string_view kGreeting = "listening on ";
-  std::string line;
-  for (char character = 0; ::read(output, &character, 1) == 1 && character != '\n';) {
-    line += character;
-  }
-  const std::size_t colon = line.rfind(':');
-  if (!line.starts_with(kGreeting) || colon == line.npos) return;
-  host_ = line.substr(kGreeting.size(), colon - kGreeting.size());
-  port_ = line.substr(colon + 1);
+void ServerProcess::readAddresses(int output) {
+  static constexpr std::string_view kLines = "listening on ";
+  static constexpr std::string_view kPage = "the page is ";
+  const std::string lines = readLine(output);
+  const std::size_t colon = lines.rfind(':');
+  if (!lines.starts_with(kLines) || colon == lines.npos) return;
+  host_ = lines.substr(kLines.size(), colon - kLines.size());
+  port_ = lines.substr(colon + 1);
+  const std::string page = readLine(output);
+  if (page.starts_with(kPage)) page_ = page.substr(kPage.size());
 }
 
 double ServerProcess::residentMegabytes() const {

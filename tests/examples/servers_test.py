@@ -2,8 +2,10 @@
 
 import json
 import signal
+import pathlib
 import socket
 import sys
+import tempfile
 import threading
 import unittest
 
@@ -131,8 +133,14 @@ class Member:
 
 
 class Chat(Case):
+    def begin_chat(self, history):
+        return program.Program(self.folder, "chat", "tcp:127.0.0.1:0", "tcp:127.0.0.1:0", history)
+
+    def start_chat(self):
+        return self.enterContext(self.begin_chat(":memory:"))
+
     def test_a_line_reaches_all_members_of_its_room_and_nobody_else(self):
-        server = self.start("chat", "tcp:127.0.0.1:0")
+        server = self.start_chat()
         ann, bob = (Member(self, server, name, "tea") for name in ("ann", "bob"))
         eve = Member(self, server, "eve", "coffee")
 
@@ -145,7 +153,7 @@ class Chat(Case):
         self.assertEqual(eve.hear(), "eve: anybody here?")
 
     def test_members_change_rooms_and_are_listed(self):
-        server = self.start("chat", "tcp:127.0.0.1:0")
+        server = self.start_chat()
         ann, bob = (Member(self, server, name, "tea") for name in ("ann", "bob"))
 
         bob.say("/join milk")
@@ -159,7 +167,7 @@ class Chat(Case):
         self.assertIn(ann.hear(), ("* milk: ann bob", "* milk: bob ann"))
 
     def test_who_is_in_no_room_is_told_to_join_one(self):
-        server = self.start("chat", "tcp:127.0.0.1:0")
+        server = self.start_chat()
         client = self.enterContext(server.connect())
 
         client.sendall(b"hello?\n/quit\n")
@@ -167,18 +175,33 @@ class Chat(Case):
         self.assertEqual(read_all(client), b"* first /join ROOM\n")
 
     def test_who_quits_or_hangs_up_still_gets_what_was_said_before(self):
-        server = self.start("chat", "tcp:127.0.0.1:0")
+        server = self.start_chat()
 
-        for ending in (b"/quit\n", b""):
+        for room, ending in (("tea", b"/quit\n"), ("milk", b"")):
             client = self.enterContext(server.connect())
-            client.sendall(b"/nick ann\n/join tea\none\ntwo\n" + ending)
+            client.sendall(f"/nick ann\n/join {room}\none\ntwo\n".encode() + ending)
             if not ending:
                 client.shutdown(socket.SHUT_WR)
 
             self.assertEqual(read_all(client), b"* you are ann\nann: one\nann: two\n")
 
+    def test_a_newcomer_is_told_what_was_said_also_by_a_server_that_started_since(self):
+        with tempfile.TemporaryDirectory() as folder:
+            history = str(pathlib.Path(folder, "chat.db"))
+            with self.begin_chat(history) as server:
+                ann = Member(self, server, "ann", "tea")
+                ann.say("hello")
+                self.assertEqual(ann.hear(), "ann: hello")
+                with server.connect() as client:
+                    client.sendall(b"/join tea\n/quit\n")
+                    self.assertEqual(read_all(client), b"~ ann: hello\n")
+
+            with self.begin_chat(history) as server, server.connect() as client:
+                client.sendall(b"/join tea\n/quit\n")
+                self.assertEqual(read_all(client), b"~ ann: hello\n")
+
     def test_a_line_over_the_limit_costs_only_its_own_connection(self):
-        server = self.start("chat", "tcp:127.0.0.1:0")
+        server = self.start_chat()
         ann = Member(self, server, "ann", "tea")
         eve = Member(self, server, "eve", "tea")
 
@@ -189,7 +212,7 @@ class Chat(Case):
         self.assertEqual(ann.hear(), "ann: " + "y" * 1000)
 
     def test_who_takes_nothing_is_dropped_and_the_room_goes_on(self):
-        server = self.start("chat", "tcp:127.0.0.1:0")
+        server = self.start_chat()
         ann, bob = (Member(self, server, name, "tea") for name in ("ann", "bob"))
 
         # Bob does not read. How much the buffers between the server and him hold, only they know.
