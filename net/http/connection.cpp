@@ -1,11 +1,11 @@
 #include "connection.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <memory>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "plait/report.h"
 #include "plait/timeout.h"
@@ -20,6 +20,8 @@ namespace {
 // dropped, or the kernel would answer it with a reset that overtakes the answer.
 constexpr Duration kLingerTimeout = 2s;
 constexpr std::uint64_t kLingerBytesMax = 4 << 20;
+// Read and dropped at once. Not on the stack, which has one page that is touched less without them.
+constexpr std::size_t kDropBytes = 4'096;
 
 }  // namespace
 
@@ -216,7 +218,8 @@ bool Connection::maySkipBody() const noexcept {
 }
 
 bool Connection::skipBody() {
-  std::array<std::byte, 4'096> dropped;
+  if (reader_.isDone()) return true;
+  std::vector<std::byte> dropped(kDropBytes);
   std::uint64_t count = 0;
   while (!reader_.isDone() && count <= kDrainMax) count += readBody(dropped);
   return reader_.isDone();
@@ -229,7 +232,7 @@ void Connection::leave() {
     if (!isRefused_ && reader_.isDone() && !reader_.hasBuffered()) return;
     const Watch::Scope scope(watch_, Phase::linger, kLingerTimeout);
     stream_.shutdownWrite();
-    std::array<std::byte, 4'096> dropped;
+    std::vector<std::byte> dropped(kDropBytes);
     std::uint64_t count = 0;
     while (count < kLingerBytesMax) {
       const std::size_t more = stream_.readSome(dropped);

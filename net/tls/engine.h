@@ -62,6 +62,7 @@ class Engine final {
  private:
   static const BIO_METHOD* buffersMethod();
   void setPeer(const std::string& serverName);
+  bool mayHavePlainBytes() const noexcept;
   Result outcome(int result, const char* tried);
   void settle();
 

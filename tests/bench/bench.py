@@ -15,6 +15,7 @@ import sys
 sys.dont_write_bytecode = True  # the source folder stays as it is
 import echo_runs
 import micro_runs
+import net_runs
 import report
 from processes import server_commands
 
@@ -22,12 +23,14 @@ DEFAULT_OFF = {"plait_epoll"}  # measured only if asked for by name
 
 
 def parse_arguments():
-    labels = [figure.label for figure in echo_runs.FIGURES]
+    labels = [figure.label for figure in echo_runs.FIGURES] + net_runs.LABELS
+    families = [family.name for family in net_runs.FAMILIES]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build-bench"))
     parser.add_argument("--quick", action="store_true", help="few and short slices")
-    parser.add_argument("--only", default="echo,micro",
-                        help=f"comma list of: echo, micro, {', '.join(labels)} (bytes x clients)")
+    parser.add_argument("--only", default="echo,net,micro",
+                        help=f"comma list of: echo, micro, net, {', '.join(families)}, "
+                             f"{', '.join(labels)}")
     parser.add_argument("--servers", help="comma list; all that are built by default")
     parser.add_argument("--rounds", type=int, help="rounds of slices per echo figure")
     parser.add_argument("--seconds", type=float, help="length of a slice")
@@ -40,7 +43,7 @@ def parse_arguments():
     # On one shared core the two processes wait for each other, and nothing is wrong with that.
     options.hasty = options.quick or len(set(options.cores)) == 1
     options.only = set(options.only.split(","))
-    unknown = options.only - {"echo", "micro", *labels}
+    unknown = options.only - {"echo", "micro", "net", *families, *labels}
     if unknown:
         parser.error(f"--only: unknown {', '.join(sorted(unknown))}")
     if not options.build.is_dir():
@@ -77,12 +80,13 @@ def main():
     echo = {}
     if figures:
         echo = echo_runs.run_all(figures, chosen_servers(parser, options), build, options, problems)
+    net = net_runs.run_all(build, options, problems)
     micro = {}
     if "micro" in options.only:
         micro = micro_runs.run_all(build, 1 if options.quick else 5, problems)
     # The paths of this machine say nothing to a reader.
     words = [os.path.relpath(word) if os.path.isabs(word) else word for word in sys.argv]
-    text = report.render(shlex.join(words), load_average, options, echo, micro, problems)
+    text = report.render(shlex.join(words), load_average, options, echo, net, micro, problems)
     if options.out:
         options.out.write_text(text)
         print(f"written to {options.out}", file=sys.stderr)

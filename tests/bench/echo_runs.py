@@ -46,10 +46,10 @@ class Series:
         return statistics.median(ratios) if ratios else None
 
 
-def better_raw(series, quantity):
+def better_raw(series, quantity, names=RAW_LOOPS):
     """The raw loop that all are compared to, chosen once per figure by its median: the smaller of
     two noisy values in each round would be a bar that neither loop reaches itself."""
-    raws = [series[name] for name in RAW_LOOPS if name in series]
+    raws = [series[name] for name in names if name in series]
     return min(raws, key=lambda raw: raw.median(quantity), default=None)
 
 
@@ -75,8 +75,10 @@ def waited_by(server, load):
     return server.waited_nanoseconds() + load.waited_nanoseconds()
 
 
-def run_figure(figure, commands, build, options, problems):
-    """Measures one figure; returns name -> Series for every server that finished it."""
+def run_figure(figure, commands, make_load, options, problems):
+    """Measures one figure; returns name -> Series for every server that finished it.
+
+    `make_load(figure, server)` gives a Load, or what behaves like one."""
     series, running = {}, {}
     with contextlib.ExitStack() as cleanup:
         for name, (command, environment) in commands.items():
@@ -85,7 +87,7 @@ def run_figure(figure, commands, build, options, problems):
             try:
                 server = Server(name, command, environment, options.cores[0])
                 cleanup.callback(finish, server, series)
-                load = Load(build, server, figure.connections, figure.bytes, options.cores[1])
+                load = make_load(figure, server)
                 cleanup.callback(load.stop)
                 # Until the caches, the allocator and the sockets' windows have settled.
                 series[name] = Series()
@@ -120,8 +122,13 @@ def finish(server, series):
 
 
 def run_all(figures, commands, build, options, problems):
+    def make_load(figure, server):
+        words = [build / "tests" / "bench" / "load", server.endpoint, figure.connections,
+                 figure.bytes, "-"]
+        return Load(server, words, options.cores[1])
+
     results = {}
     for figure in figures:
         print(f"echo {figure.label}: {len(commands)} servers", file=sys.stderr)
-        results[figure] = run_figure(figure, commands, build, options, problems)
+        results[figure] = run_figure(figure, commands, make_load, options, problems)
     return results

@@ -1,29 +1,24 @@
 // The load generator: every connection sends one message, waits for its echo, checks it, repeats.
 //
-//   load HOST:PORT CONNECTIONS BYTES SECONDS [WARMUP_SECONDS]
+//   load [ws:]HOST:PORT CONNECTIONS BYTES SECONDS [WARMUP_SECONDS]
 //
 // prints one JSON line. With `-` for SECONDS it connects, prints {"ready": N} and obeys lines on
 // standard input: `run SECONDS [WARMUP_SECONDS]` gives one JSON line, `quit` ends it. Between runs
-// the connections are idle, so a driver can alternate several servers slice by slice.
+// the connections are idle, so a driver can alternate several servers slice by slice. With `ws:`
+// the messages are texts of a WebSocket.
 //
 // It has to cost less than any server. One message is a send SQE without CQE and a recv SQE that
 // completes when the whole echo is there; the clock is read once per turn, right after the enter.
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <csignal>
-#include <ctime>
-#include <iostream>
+#include <array>
 #include <memory>
-#include <sstream>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "histogram.h"
+#include "load_framing.h"
+#include "load_socket.h"
 #include "peers/ring.h"
 
 namespace {
@@ -34,20 +29,6 @@ constexpr std::size_t kConnectionsPerSource = 14'000;
 constexpr std::size_t kRampStep = 128;
 // Every so many messages an echo is compared to the last byte, the others by their two ends.
 constexpr std::uint64_t kFullCheckEvery = 64;
-constexpr unsigned kStallSeconds = 20;
-constexpr unsigned kConnectSeconds = 60;
-
-[[noreturn]] void die(const std::string& what) {
-  std::cerr << "load: " << what << ": " << std::strerror(errno) << '\n';
-  std::exit(1);
-}
-
-std::uint64_t nanosecondsNow() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u +
-         static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 struct Connection {
   int fd = -1;
@@ -66,10 +47,13 @@ struct Slice {
 class Load final {
  public:
   Load(const std::string& endpoint, std::size_t connections, std::size_t bytes)
-      : bytes_(bytes), connections_(connections) {
+      : isWebSocket_(endpoint.starts_with("ws:")),
+        framing_(isWebSocket_ ? webSocketFraming(bytes) : Framing()),
+        bytes_(bytes),
+        connections_(connections) {
     openRing(ring_, 2048, 32768);
     allocate();
-    connectAll(endpoint);
+    connectAll(isWebSocket_ ? endpoint.substr(3) : endpoint);
   }
 
   // When it returns every message in flight has been awaited, and the connections are idle.
@@ -117,52 +101,33 @@ class Load final {
   // Messages of all connections lie one line apart from a multiple of their size: no cache set
   // gets more than its share.
   void allocate() {
-    const std::size_t stride = (bytes_ + 63) / 64 * 64 + 64;
+    const std::size_t stride = (framing_.headOut.size() + bytes_ + 63) / 64 * 64 + 64;
     buffers_ = std::make_unique<char[]>(stride * 2 * connections_.size());
     char* next = buffers_.get();
     for (Connection& c : connections_) {
       c.out = next;
       c.in = next + stride;
       next += 2 * stride;
-      for (std::size_t i = 0; i < bytes_; ++i) c.out[i] = static_cast<char>('a' + i % 23);
+      std::memcpy(c.out, framing_.headOut.data(), framing_.headOut.size());
+      for (std::size_t i = 0; i < bytes_; ++i) {
+        c.out[framing_.headOut.size() + i] = static_cast<char>(('a' + i % 23) ^ keyByte(i));
+      }
     }
   }
 
   void connectAll(const std::string& endpoint) {
-    const std::size_t colon = endpoint.rfind(':');
-    sockaddr_in peer{};
-    peer.sin_family = AF_INET;
-    if (colon == std::string::npos ||
-        inet_pton(AF_INET, endpoint.substr(0, colon).c_str(), &peer.sin_addr) != 1) {
-      errno = EINVAL;
-      die("not an IPv4 HOST:PORT: " + endpoint);
-    }
-    peer.sin_port = htons(static_cast<std::uint16_t>(std::stoi(endpoint.substr(colon + 1))));
+    const sockaddr_in peer = addressOf(endpoint);
     alarm(kConnectSeconds);
     for (std::size_t i = 0; i < connections_.size(); ++i) {
-      connections_[i].fd = connectOne(peer, i / kConnectionsPerSource);
+      connections_[i].fd = connectTo(peer, i / kConnectionsPerSource);
+      if (isWebSocket_) {
+        openWebSocket(connections_[i].fd);
+        continue;
+      }
       // Servers accept in order, so this answer proves that all before were accepted too.
       if (i % kRampStep == kRampStep - 1 || i + 1 == connections_.size()) ping(connections_[i].fd);
     }
     alarm(0);
-  }
-
-  static int connectOne(const sockaddr_in& peer, std::size_t source) {
-    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) die("socket");
-    const int on = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    // BBR paces, even over loopback, and scatters the figures.
-    setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "cubic", 5);
-    if (source > 0) {
-      setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
-      sockaddr_in local{};
-      local.sin_family = AF_INET;
-      local.sin_addr.s_addr = htonl(INADDR_LOOPBACK + static_cast<std::uint32_t>(source));
-      if (bind(fd, reinterpret_cast<sockaddr*>(&local), sizeof local) != 0) die("bind");
-    }
-    if (connect(fd, reinterpret_cast<const sockaddr*>(&peer), sizeof peer) != 0) die("connect");
-    return fd;
   }
 
   static void ping(int fd) {
@@ -181,33 +146,61 @@ class Load final {
     c.sentAt = now;
     stamp(c);
     io_uring_sqe* sqe = nextSqe();
-    io_uring_prep_send(sqe, c.fd, c.out, bytes_, MSG_NOSIGNAL | MSG_WAITALL);
+    io_uring_prep_send(sqe, c.fd, c.out, framing_.headOut.size() + bytes_,
+                       MSG_NOSIGNAL | MSG_WAITALL);
     sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
     sqe->user_data = 0;
     sqe = nextSqe();
-    io_uring_prep_recv(sqe, c.fd, c.in, bytes_, MSG_WAITALL);
+    io_uring_prep_recv(sqe, c.fd, c.in, framing_.headIn.size() + bytes_, MSG_WAITALL);
     sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;  // the echo cannot be there yet
     sqe->user_data = reinterpret_cast<std::uint64_t>(&c);
     ++inFlight_;
   }
 
   // Which connection and which message this is, at both ends: a stale, a swapped or a short echo
-  // differs there.
+  // differs there. It is printable, since a WebSocket's text has to be one.
   void stamp(Connection& c) {
     ++c.sequence;
     const auto index = static_cast<std::uint64_t>(&c - connections_.data());
-    const std::uint64_t mark = index << 40 ^ c.sequence;
+    const std::uint64_t mark = printable(index << 30 ^ c.sequence) ^ framing_.key;
+    char* const text = c.out + framing_.headOut.size();
     const std::size_t size = std::min(bytes_, sizeof mark);
-    std::memcpy(c.out, &mark, size);
-    std::memcpy(c.out + bytes_ - size, &mark, size);
+    std::memcpy(text, &mark, size);
+    std::memcpy(text + bytes_ - size, &mark, size);
+  }
+
+  // Six of the lower 48 bits in each byte.
+  static std::uint64_t printable(std::uint64_t bits) {
+    std::uint64_t text = 0;
+    for (unsigned i = 0; i < 8; ++i) text |= ('0' + (bits >> 6 * i & 0x3f)) << 8 * i;
+    return text;
   }
 
   bool isEcho(const Connection& c, int result) const {
-    if (result != static_cast<int>(bytes_)) return false;
-    if (c.sequence % kFullCheckEvery == 0) return std::memcmp(c.out, c.in, bytes_) == 0;
-    const std::size_t end = std::min(bytes_, sizeof(std::uint64_t));
-    return std::memcmp(c.out, c.in, end) == 0 &&
-           std::memcmp(c.out + bytes_ - end, c.in + bytes_ - end, end) == 0;
+    if (result != static_cast<int>(framing_.headIn.size() + bytes_)) return false;
+    if (std::memcmp(c.in, framing_.headIn.data(), framing_.headIn.size()) != 0) return false;
+    const char* const sent = c.out + framing_.headOut.size();
+    const char* const received = c.in + framing_.headIn.size();
+    if (c.sequence % kFullCheckEvery == 0) {
+      if (!isWebSocket_) return std::memcmp(sent, received, bytes_) == 0;
+      for (std::size_t i = 0; i < bytes_; ++i) {
+        if (received[i] != static_cast<char>(sent[i] ^ keyByte(i))) return false;
+      }
+      return true;
+    }
+    const std::size_t end = bytes_ - std::min(bytes_, sizeof(std::uint64_t));
+    return (wordAt(received) ^ framing_.key) == wordAt(sent) &&
+           (wordAt(received + end) ^ framing_.key) == wordAt(sent + end);
+  }
+
+  std::uint64_t wordAt(const char* text) const {
+    std::uint64_t word = 0;
+    std::memcpy(&word, text, std::min(bytes_, sizeof word));
+    return word;
+  }
+
+  char keyByte(std::size_t index) const {
+    return static_cast<char>(framing_.key >> 8 * (index % 4));
   }
 
   void drop(Connection& c) {
@@ -229,7 +222,9 @@ class Load final {
     std::fflush(stdout);
   }
 
-  std::size_t bytes_;
+  const bool isWebSocket_;
+  const Framing framing_;
+  const std::size_t bytes_;
   std::vector<Connection> connections_;
   std::unique_ptr<char[]> buffers_;
   io_uring ring_{};
@@ -238,47 +233,24 @@ class Load final {
   std::uint64_t errors_ = 0;
 };
 
-void raiseDescriptorLimit() {
-  rlimit limit{};
-  getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-void obey(Load& load, std::size_t connections) {
-  std::cout << "{\"ready\": " << connections << "}" << std::endl;
-  for (std::string line; std::getline(std::cin, line) && line != "quit";) {
-    std::istringstream words(line);
-    std::string verb;
-    double seconds = 0;
-    double warmup = 0;
-    words >> verb >> seconds >> warmup;
-    if (verb != "run" || seconds <= 0) {
-      std::cout << "{\"error\": \"expected: run SECONDS [WARMUP_SECONDS] | quit\"}" << std::endl;
-      continue;
-    }
-    load.run(seconds, warmup);
-  }
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc < 5) {
-    std::cerr << "usage: load HOST:PORT CONNECTIONS BYTES SECONDS|- [WARMUP_SECONDS]\n";
+    std::cerr << "usage: load [ws:]HOST:PORT CONNECTIONS BYTES SECONDS|- [WARMUP_SECONDS]\n";
     return 2;
   }
   raiseDescriptorLimit();
-  // A server that stops answering must not hang the driver.
-  std::signal(SIGALRM, [](int) {
-    constexpr char kMessage[] = "load: the server stopped answering\n";
-    [[maybe_unused]] const ssize_t n = write(STDERR_FILENO, kMessage, sizeof kMessage - 1);
-    _exit(1);
-  });
+  dieWhenStalled();
   const std::size_t connections = std::stoul(argv[2]);
-  Load load(argv[1], connections, std::stoul(argv[3]));
+  const std::size_t bytes = std::stoul(argv[3]);
+  if (std::string(argv[1]).starts_with("ws:") && (bytes < 8 || bytes % 4 != 0 || bytes > 65'535)) {
+    std::cerr << "load: a WebSocket's messages have 8 to 65,535 bytes, a multiple of four\n";
+    return 2;
+  }
+  Load load(argv[1], connections, bytes);
   if (std::string(argv[4]) == "-") {
-    obey(load, connections);
+    obeyLines([&load](double seconds, double warmup) { load.run(seconds, warmup); }, connections);
     return 0;
   }
   load.run(std::stod(argv[4]), argc > 5 ? std::stod(argv[5]) : 0);

@@ -1,10 +1,9 @@
-// The WebSocket echo server of the benchmarks in plait: plait_websocket PORT [compressed]. With
-// PLAIT_STATS=1 the loop's counts come last.
+// The WebSocket echo server of the benchmarks in plait: plait_websocket PORT [compressed].
 #include <csignal>
-#include <cstdlib>
 #include <iostream>
 #include <string>
 
+#include "loop_stats.h"
 #include "plait/http_server.h"
 #include "plait/plait.h"
 #include "plait/websocket_server.h"
@@ -22,13 +21,6 @@ void echo(http::WebSocket& socket) {
       socket.sendBinary(message.bytes());
     }
   }
-}
-
-void printStatistics() {
-  const LoopStatistics loop = loopStatistics();
-  std::cerr << "{\"turns\": " << loop.turns << ", \"enters\": " << loop.enters
-            << ", \"sqes\": " << loop.submitted << ", \"cqes\": " << loop.completed
-            << ", \"switches\": " << loop.switches << "}" << std::endl;
 }
 
 }  // namespace
@@ -49,6 +41,6 @@ int main(int argc, char** argv) {
     server.stopOn({SIGINT, SIGTERM});
     std::cout << "listening on " << server.address().toString() << std::endl;
     server.serve();
-    if (std::getenv("PLAIT_STATS")) printStatistics();
+    printLoopStats();
   });
 }

@@ -129,11 +129,10 @@ class Server:
 class Load:
     """One load generator, connected to one server for as long as it lives."""
 
-    def __init__(self, build, server, connections, size, core):
+    def __init__(self, server, command, core):
         self.name = f"load on {server.name}"
         self.process = subprocess.Popen(
-            [str(build / "tests" / "bench" / "load"), server.endpoint, str(connections), str(size),
-             "-"],
+            [str(word) for word in command],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=pinned(core))
         try:
             read_line(self.process, CONNECT_SECONDS, self.name)

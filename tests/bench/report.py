@@ -83,6 +83,40 @@ def echo_table(figure, series):
          "p99 / raw", "enters/request", "RSS MiB"], rows) + [note, ""]
 
 
+def net_table(family, figure, series):
+    base = echo_runs.better_raw(series, "cpu_us", family.baselines)
+    rows = []
+    for name, mine in series.items():
+        rows.append([
+            name, number(mine.median("requests_per_second"), 0), number(mine.median("p50_us"), 0),
+            number(mine.median("p99_us"), 0), number(mine.median("cpu_us")),
+            number(mine.ratio(base, "cpu_us") if base else None, 3),
+            number(mine.enters_per_request, 3), number(mine.resident_mib, 1)])
+    waited = [value for mine in series.values() for value in mine.rounds["waited"].values()]
+    against = next((name for name in series if series[name] is base), "none")
+    return [f"### {figure.title[0].upper()}{figure.title[1:]}", ""] + table(
+        ["server", f"{figure.unit}s/s", "p50 µs", "p99 µs", f"CPU µs/{figure.unit}",
+         f"CPU / {against}", f"enters/{figure.unit}", "RSS MiB"], rows) + [
+             "Time that server or load waited for their cores, because of other work: "
+             f"{statistics.median(waited):.1%}.", ""]
+
+
+def net_goals(net):
+    rows = []
+    for family, results in net:
+        for figure, series in results.items():
+            if "plait" not in series:
+                continue
+            for rival, limit in family.goals.items():
+                names = [name for name in series if name.startswith(rival)]
+                other = echo_runs.better_raw(series, "cpu_us", names)
+                if other:
+                    rows.append(verdict(
+                        f"{family.name}, {figure.title}: CPU per {figure.unit} / {rival}",
+                        series["plait"].ratio(other, "cpu_us"), limit, 3))
+    return rows
+
+
 def micro_table(results):
     known = [*micro_runs.PROGRAMS, *micro_runs.SCRIPTS]
     programs = [p for p in known if any(p in per for per in results.values())]
@@ -148,11 +182,11 @@ def micro_goals(results):
     return rows
 
 
-def render(command, load_average, options, echo, micro, problems):
+def render(command, load_average, options, echo, net, micro, problems):
     lines = ["# Benchmarks", "",
              f"{machine()}; load average before the run {load_average:.2f}.", "",
              f"Command: `{command}`", ""]
-    goals = echo_goals(echo) + micro_goals(micro)
+    goals = echo_goals(echo) + net_goals(net) + micro_goals(micro)
     if goals:
         lines += ["## Goals", ""] + table(["goal", "measured", "at most", "reached"], goals)
     if any(echo.values()):
@@ -164,6 +198,11 @@ def render(command, load_average, options, echo, micro, problems):
         for figure, series in echo.items():
             if series:
                 lines += echo_table(figure, series)
+    for family, results in net:
+        lines += [f"## {family.title}", "", family.note, ""]
+        for figure, series in results.items():
+            if series:
+                lines += net_table(family, figure, series)
     if micro:
         lines += ["## One operation at a time", ""] + micro_table(micro)
     if problems:
