@@ -185,6 +185,8 @@ TEST_CASE("a signal by pidfd reaches a group whose leader was reaped") {
   CHECK(WTERMSIG(status) == SIGKILL);
 }
 
+// TSan makes a fork of a vfork.
+#if !defined(__has_feature) || !__has_feature(thread_sanitizer)
 TEST_CASE("a child in its parent's memory has signal actions and descriptors of its own") {
   Fd open(dup(2));
   static volatile int shared = 0;
@@ -206,3 +208,4 @@ TEST_CASE("a child in its parent's memory has signal actions and descriptors of 
   CHECK((after.sa_handler == SIG_DFL));
   CHECK((fcntl(open.get(), F_GETFD) & FD_CLOEXEC) == 0);
 }
+#endif

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "fiber_test.h"
+#include "plait/detail/sanitizer.h"
 #include "plait/http_server.h"
 #include "plait/statistics.h"
 #include "plait/tcp.h"
@@ -15,6 +16,7 @@ int allocations = 0;
 
 }  // namespace
 
+#if !defined(PLAIT_TSAN)  // it has its own, and static
 void* operator new(std::size_t bytes) {
   ++allocations;
   if (void* const room = std::malloc(bytes == 0 ? 1 : bytes)) return room;
@@ -22,6 +24,7 @@ void* operator new(std::size_t bytes) {
 }
 void operator delete(void* room) noexcept { std::free(room); }
 void operator delete(void* room, std::size_t) noexcept { std::free(room); }
+#endif
 
 namespace plait::test {
 namespace {

@@ -420,11 +420,10 @@ class PythonAsks(PeerTest):
                 with self.connect() as stream:
                     lines = stream.makefile("rb")
                     lines.readline()
-                    writer = threading.Thread(target=stream.sendall, args=(text,))
-                    writer.start()
+                    # One after the other: two threads at once garble an SSLSocket of Python 3.11.
+                    stream.sendall(text)
                     if lines.read(len(text)) != text:
                         failures.append("another text")
-                    writer.join()
             except Exception as error:
                 failures.append(error)
 
