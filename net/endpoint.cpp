@@ -114,9 +114,9 @@ struct Option {
 using Text = const EndpointText&;
 using View = std::string_view;
 
-template <std::string TlsText::* member>
+template <std::string TlsText::* Member>
 void setTlsText(Text, View value, Endpoint& into) {
-  (*into.tls).*member = unescaped(value);
+  (*into.tls).*Member = unescaped(value);
 }
 
 constexpr Option kOptions[] = {

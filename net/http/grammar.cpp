@@ -49,8 +49,8 @@ void begin(Sink& sink, Head& head) {
   head.fields.clear();
 }
 
-template <bool isRequest>
-class Parser final : public beast::http::basic_parser<isRequest> {
+template <bool IsRequest>
+class Parser final : public beast::http::basic_parser<IsRequest> {
  public:
   explicit Parser(Sink& sink) : sink_(sink) {
     // Both are kept before Beast is asked.

@@ -12,11 +12,11 @@
 
 namespace plait::net::detail {
 
-template <auto release>
+template <auto Release>
 struct Releaser {
   template <class T>
   void operator()(T* object) const noexcept {
-    release(object);
+    Release(object);
   }
 };
 
