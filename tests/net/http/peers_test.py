@@ -171,6 +171,35 @@ class Python(Peer):
             self.assertTrue(all(pool.map(ask, range(200))))
 
 
+class LoadGenerators(Peer):
+    """Not for their figures: they ask more, and faster, than the others, and count what goes wrong."""
+
+    def setUp(self):
+        super().setUp()
+        self.program = {"test_wrk": "wrk", "test_h2load": "h2load"}[self._testMethodName]
+        if shutil.which(self.program) is None:
+            self.skipTest(f"{self.program} is not installed")
+
+    def run_load(self, *arguments):
+        done = subprocess.run([self.program, *arguments, self.url("/hello")], capture_output=True,
+                              text=True, timeout=PATIENCE)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def test_wrk(self):
+        output = self.run_load("-t1", "-c64", "-d1s")
+
+        self.assertRegex(output, r"[1-9]\d* requests in ")
+        self.assertNotIn("Socket errors", output)
+        self.assertNotIn("Non-2xx", output)
+
+    def test_h2load(self):
+        output = self.run_load("--h1", "-n20000", "-c100", "-m4")  # four pipelined
+
+        self.assertIn("20000 total, 20000 started, 20000 done, 20000 succeeded, 0 failed, 0 errored",
+                      output)
+
+
 class Bytes(Peer):
     def test_pipelined_requests(self):
         text = self.raw("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n" * 100)
