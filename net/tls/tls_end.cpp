@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "plait/cancel_shield.h"
-#include "plait/detail/waiter.h"
 #include "plait/timeout.h"
 #include "tls_state.h"
 
@@ -15,12 +14,7 @@ using Visit = Occupancy::Visit;
 
 void TlsState::shutdownWrite(std::error_code& error) {
   const Visit visit(inside_);
-  error.clear();
-  plait::detail::checkpoint();
-  if (!isOpen()) {
-    error = closedError();
-    return;
-  }
+  if (!mayBegin(error)) return;
   if (!shakeHands(error)) return;
   const std::lock_guard turn(writeTurn_);
   if (!isOpen()) {

@@ -3,7 +3,6 @@
 #include <mutex>
 #include <utility>
 
-#include "plait/detail/waiter.h"
 #include "plait/timeout.h"
 #include "tls_state.h"
 
@@ -19,12 +18,7 @@ constexpr Duration kAlertTimeout = std::chrono::milliseconds(100);  // to tell w
 
 void TlsState::handshake(std::error_code& error) {
   const Visit visit(inside_);
-  error.clear();
-  plait::detail::checkpoint();
-  if (!isOpen()) {
-    error = closedError();
-    return;
-  }
+  if (!mayBegin(error)) return;
   shakeHands(error);
 }
 

@@ -32,6 +32,15 @@ TlsState::TlsState(std::unique_ptr<Stream> below, const TlsContext& context, Tls
       options_(std::move(options)),
       engine_(context_, options_.serverName) {}
 
+// The beginning of every call: false, with the error, on a closed stream. May switch.
+bool TlsState::mayBegin(std::error_code& error) const {
+  error.clear();
+  plait::detail::checkpoint();
+  if (isOpen()) return true;
+  error = closedError();
+  return false;
+}
+
 // ---- reading
 
 std::size_t TlsState::readSome(MutableBytes into, std::error_code& error) {
@@ -47,12 +56,7 @@ std::size_t TlsState::readSome(MutableBytes into, std::error_code& error) {
     ~Reading() { flag = false; }
   };
   const Reading reading(reading_);
-  plait::detail::checkpoint();
-  if (!isOpen()) {
-    error = closedError();
-    return 0;
-  }
-  if (into.empty() || !shakeHands(error)) return 0;
+  if (!mayBegin(error) || into.empty() || !shakeHands(error)) return 0;
   for (;;) {
     std::size_t count = 0;
     switch (engine_.read(into, count)) {
@@ -213,12 +217,7 @@ class TlsState::Sending final {
 
 void TlsState::writeAll(Bytes from, std::error_code& error) {
   const Visit visit(inside_);
-  error.clear();
-  plait::detail::checkpoint();
-  if (!isOpen()) {
-    error = closedError();
-    return;
-  }
+  if (!mayBegin(error)) return;
   if (from.empty() || !shakeHands(error)) return;
   const std::lock_guard turn(writeTurn_);
   // The last chance for a kill to do no harm.
@@ -235,12 +234,7 @@ void TlsState::writeAll(Bytes from, std::error_code& error) {
 
 void TlsState::updateKeys(bool peerToo, std::error_code& error) {
   const Visit visit(inside_);
-  error.clear();
-  plait::detail::checkpoint();
-  if (!isOpen()) {
-    error = closedError();
-    return;
-  }
+  if (!mayBegin(error)) return;
   if (!shakeHands(error)) return;
   const std::lock_guard turn(writeTurn_);
   if (broken_ || writeEnded_) {

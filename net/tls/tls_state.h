@@ -43,6 +43,7 @@ class TlsState final {
  private:
   class Sending;
 
+  bool mayBegin(std::error_code& error) const;
   bool shakeHands(std::error_code& error);
   void drive(std::error_code& error);
   bool receive(std::error_code& error);
