@@ -12,15 +12,15 @@
 #include <stdexcept>
 
 #include "plait/cancel_shield.h"
+#include "plait/detail/stream_error.h"
 #include "plait/detail/waiter.h"
 #include "plait/error.h"
 
 namespace plait::net {
-namespace {
 
-std::error_code closedError() noexcept {
-  return std::make_error_code(std::errc::bad_file_descriptor);
-}
+using detail::closedError;
+
+namespace {
 
 void requireDelimiter(std::string_view delimiter) {
   if (delimiter.empty()) throw std::invalid_argument("BufferedStream: the delimiter is empty");

@@ -11,10 +11,6 @@
 
 namespace plait::net::detail {
 
-std::error_code systemError(std::int32_t negativeErrno) noexcept {
-  return {-negativeErrno, std::system_category()};
-}
-
 namespace {
 
 void giveMessage(Op& op, OpKind kind, msghdr& message, iovec& piece, std::uint32_t flags) noexcept {
@@ -30,7 +26,7 @@ void giveMessage(Op& op, OpKind kind, msghdr& message, iovec& piece, std::uint32
 std::size_t SocketState::readSome(MutableBytes into, std::error_code& error, msghdr* message) {
   error.clear();
   if (reading_) {
-    error = std::make_error_code(std::errc::device_or_resource_busy);
+    error = busyError();
     return 0;
   }
   if (into.empty() || !descriptor.isOpen()) {
@@ -38,12 +34,7 @@ std::size_t SocketState::readSome(MutableBytes into, std::error_code& error, msg
     plait::detail::checkpoint();  // last: the stream may be gone after it
     return 0;
   }
-  struct Reading {
-    bool& flag;
-    explicit Reading(bool& f) : flag(f) { flag = true; }
-    ~Reading() { flag = false; }
-  };
-  const Reading reading(reading_);
+  const Flagged reading(reading_);
   for (;;) {
     Op op(OpKind::recv);
     op.setBuffer(into.data(), into.size());

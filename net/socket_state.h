@@ -8,6 +8,7 @@
 
 #include "plait/address.h"
 #include "plait/detail/descriptor.h"
+#include "plait/detail/stream_error.h"
 #include "plait/detail/write_turns.h"
 #include "plait/stream.h"
 
@@ -15,9 +16,6 @@ namespace plait::net::detail {
 
 using plait::detail::Op;
 using plait::detail::OpKind;
-
-// errno, or success for 0, as the standard's code.
-std::error_code systemError(std::int32_t negativeErrno) noexcept;
 
 class SocketState final {
  public:

@@ -50,4 +50,8 @@ std::optional<std::string> fromBase64(std::string_view text) {
   return bytes;
 }
 
+std::string basicAuthorization(const std::string& user, const std::string& password) {
+  return "Basic " + toBase64(net::asBytes(user + ":" + password));
+}
+
 }  // namespace plait::http::detail

@@ -14,4 +14,7 @@ std::string toBase64(net::Bytes bytes);
 // bits that are lost.
 std::optional<std::string> fromBase64(std::string_view text);
 
+// "Basic dXNlcjpwYXNz", as the fields Authorization and Proxy-Authorization want it.
+std::string basicAuthorization(const std::string& user, const std::string& password);
+
 }  // namespace plait::http::detail

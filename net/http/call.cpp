@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "base64.h"
 #include "request_head.h"
 
 namespace plait::http::detail {

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base64.h"
 #include "message_reader.h"
 #include "plait/resolver.h"
 #include "plait/tcp.h"
@@ -95,24 +96,6 @@ std::unique_ptr<ClientConnection> dial(const ClientRoute& route, SessionState& s
   ++session.connected;
   return std::make_unique<ClientConnection>(std::move(line.stream), *line.socket,
                                             session.options.limits);
-}
-
-std::string basicAuthorization(const std::string& user, const std::string& password) {
-  constexpr std::string_view kDigits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  const std::string text = user + ":" + password;
-  std::string result = "Basic ";
-  for (std::size_t i = 0; i < text.size(); i += 3) {
-    const auto at = [&text, i](std::size_t offset) {
-      return i + offset < text.size() ? static_cast<unsigned char>(text[i + offset]) : 0U;
-    };
-    const unsigned three = at(0) << 16U | at(1) << 8U | at(2);
-    result += kDigits[three >> 18U];
-    result += kDigits[(three >> 12U) & 63U];
-    result += i + 1 < text.size() ? kDigits[(three >> 6U) & 63U] : '=';
-    result += i + 2 < text.size() ? kDigits[three & 63U] : '=';
-  }
-  return result;
 }
 
 }  // namespace plait::http::detail

@@ -26,7 +26,4 @@ struct ClientRoute {
 std::unique_ptr<ClientConnection> dial(const ClientRoute& route, SessionState& session,
                                        const Phases& phases);
 
-// "Basic ..." of a user and password.
-std::string basicAuthorization(const std::string& user, const std::string& password);
-
 }  // namespace plait::http::detail

@@ -1,8 +1,7 @@
-#include <array>
-#include <charconv>
-#include <cstdint>
 #include <utility>
 
+#include "base64.h"
+#include "plait/detail/digest.h"
 #include "plait/http_response.h"
 
 namespace plait::http {
@@ -75,15 +74,10 @@ Response&& Response::with(std::string_view name, std::string_view value) && {
 // FNV-1a, and the length: a validator, no protection against somebody who wants two contents to
 // have one.
 std::string etagOf(std::string_view content) {
-  std::uint64_t digest = 0xcbf29ce484222325;
-  for (const char each : content) {
-    digest = (digest ^ static_cast<unsigned char>(each)) * 0x100000001b3;
-  }
-  std::array<char, 40> text{};
-  char* end = std::to_chars(text.data(), text.data() + 20, content.size(), 16).ptr;
-  *end++ = '-';
-  end = std::to_chars(end, text.data() + text.size(), digest, 16).ptr;
-  return "\"" + std::string(text.data(), end) + "\"";
+  // Half of it is more than enough to tell what is the same, also against those who choose it.
+  constexpr std::size_t kEtagBytes = 16;
+  const auto digest = net::detail::sha256(net::asBytes(content));
+  return "\"" + detail::toBase64(net::Bytes(digest).first(kEtagBytes)) + "\"";
 }
 
 }  // namespace plait::http

@@ -6,7 +6,7 @@
 
 #include "base64.h"
 #include "deflate_negotiation.h"
-#include "sha1.h"
+#include "plait/detail/digest.h"
 #include "websocket_mask.h"
 
 namespace plait::http::detail {
@@ -86,7 +86,7 @@ std::string newWebSocketKey() {
 }
 
 std::string acceptOf(std::string_view key) {
-  return toBase64(sha1(net::asBytes(std::string(key).append(kMagic))));
+  return toBase64(net::detail::sha1(net::asBytes(std::string(key).append(kMagic))));
 }
 
 HandshakeAnswer answerHandshake(const HandshakeRequest& request, const WebSocketOptions& options) {
@@ -150,7 +150,7 @@ std::string handshakeRequest(const Url& url, std::string_view key, const WebSock
   if (!protocols.empty()) fields.add(kProtocolField, protocols);
   if (options.compression) fields.add(kExtensionsField, deflateOffer(*options.compression));
   if (!url.user.empty() && !more.has("Authorization")) {
-    fields.add("Authorization", "Basic " + toBase64(net::asBytes(url.user + ":" + url.password)));
+    fields.add("Authorization", basicAuthorization(url.user, url.password));
   }
   for (const Field each : more) fields.add(each.name, each.value);
 

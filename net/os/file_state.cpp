@@ -12,14 +12,14 @@
 
 #include "plait/cancel_shield.h"
 #include "plait/detail/await.h"
+#include "plait/detail/stream_error.h"
 #include "plait/detail/waiter.h"
 
 namespace plait::os::detail {
-namespace {
 
-std::error_code systemError(std::int32_t negativeErrno) noexcept {
-  return {-negativeErrno, std::system_category()};
-}
+using net::detail::systemError;
+
+namespace {
 
 // The memory of one readv(2) or writev(2), which takes no more pieces at once.
 template <class Piece>
@@ -129,7 +129,7 @@ class FileState::Positioned final {
   Positioned(FileState& state, std::error_code& error) : state_(state) {
     error.clear();
     isRefused_ = state.positioned_;
-    if (isRefused_) error = std::make_error_code(std::errc::device_or_resource_busy);
+    if (isRefused_) error = net::detail::busyError();
     if (!isRefused_) state.positioned_ = true;
   }
   Positioned(const Positioned&) = delete;

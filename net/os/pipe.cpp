@@ -10,18 +10,18 @@
 #include "pipe_state.h"
 #include "plait/detail/await.h"
 #include "plait/detail/loop.h"
+#include "plait/detail/stream_error.h"
 
 namespace plait::os {
 
 using detail::PipeState;
+using net::detail::closedError;
 using plait::detail::Op;
 using plait::detail::OpKind;
 
 namespace {
 
 constexpr const char* kClosed = "a closed pipe";
-
-std::error_code closedError() noexcept { return {EBADF, std::system_category()}; }
 
 PipeStream standardStream(int descriptor, const char* name) {
   if (::fcntl(descriptor, F_GETFD) < 0) throw IoError(errno, std::string("opening ") + name);

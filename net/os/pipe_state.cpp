@@ -16,16 +16,12 @@
 #include <utility>
 
 #include "plait/detail/loop.h"
+#include "plait/detail/stream_error.h"
 #include "plait/detail/waiter.h"
 
 namespace plait::os::detail {
-namespace {
 
-std::error_code systemError(std::int32_t negativeErrno) noexcept {
-  return {-negativeErrno, std::system_category()};
-}
-
-}  // namespace
+using net::detail::systemError;
 
 // The questions below are about open descriptors and are answered without waiting. A simulated
 // descriptor has no answers; it is a pipe.
@@ -46,7 +42,7 @@ PipeState::PipeState(int number, std::string name, bool owned)
 std::size_t PipeState::readSome(MutableBytes into, std::error_code& error) {
   error.clear();
   if (reading_) {
-    error = std::make_error_code(std::errc::device_or_resource_busy);
+    error = net::detail::busyError();
     return 0;
   }
   if (into.empty() || !descriptor.isOpen()) {
@@ -54,13 +50,8 @@ std::size_t PipeState::readSome(MutableBytes into, std::error_code& error) {
     plait::detail::checkpoint();  // last: the stream may be gone after it
     return 0;
   }
-  struct Reading {
-    bool& flag;
-    explicit Reading(bool& f) : flag(f) { flag = true; }
-    ~Reading() { flag = false; }
-  };
   const plait::detail::Descriptor::Use use(descriptor);
-  const Reading reading(reading_);
+  const net::detail::Flagged reading(reading_);
   Op op(OpKind::read);
   op.setBuffer(into.data(), into.size());
   const std::int32_t result = transfer(op, POLLIN, "read");

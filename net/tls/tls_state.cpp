@@ -8,7 +8,9 @@
 #include "tls_state.h"
 
 #include <algorithm>
+#include <array>
 #include <mutex>
+#include <span>
 #include <utility>
 
 #include "plait/detail/waiter.h"
@@ -47,15 +49,10 @@ std::size_t TlsState::readSome(MutableBytes into, std::error_code& error) {
   const Visit visit(inside_);
   error.clear();
   if (reading_) {
-    error = std::make_error_code(std::errc::device_or_resource_busy);
+    error = busyError();
     return 0;
   }
-  struct Reading {
-    bool& flag;
-    explicit Reading(bool& f) : flag(f) { flag = true; }
-    ~Reading() { flag = false; }
-  };
-  const Reading reading(reading_);
+  const Flagged reading(reading_);
   if (!mayBegin(error) || into.empty() || !shakeHands(error)) return 0;
   for (;;) {
     std::size_t count = 0;
@@ -174,7 +171,7 @@ class TlsState::Sending final {
   // Encrypts and sends the next of `from`, which begins with it.
   std::size_t sendBatch(Bytes from, std::error_code& error) {
     const std::size_t bytes = std::min(from.size(), kBatchBytes);
-    records_.clear();
+    recordCount_ = 0;
     state_.finishMessage(error);
     if (error) return 0;
     state_.engine_.output().reserve(bytes + kRecordOverheadMax * (1 + bytes / kRecordBytes));
@@ -185,11 +182,11 @@ class TlsState::Sending final {
         return 0;
       }
       done += record.size();
-      records_.push_back({state_.engine_.output().size(), done});
+      records_[recordCount_++] = {state_.engine_.output().size(), done};
     }
     state_.send(error);
     if (error) return 0;
-    records_.clear();
+    recordCount_ = 0;
     sent_ += bytes;
     return bytes;
   }
@@ -203,7 +200,7 @@ class TlsState::Sending final {
   // The peer can read whole records only.
   std::size_t plainBytesOf(std::size_t cipherBytes) const noexcept {
     std::size_t plain = 0;
-    for (const Record& each : records_) {
+    for (const Record& each : std::span(records_).first(recordCount_)) {
       if (each.cipherEnd <= cipherBytes) plain = each.plainEnd;
     }
     return plain;
@@ -212,7 +209,9 @@ class TlsState::Sending final {
   TlsState& state_;
   const std::size_t total_;
   std::size_t sent_ = 0;
-  std::vector<Record> records_;  // of the batch under way
+  // Of the batch under way.
+  std::array<Record, kBatchBytes / kRecordBytes> records_;
+  std::size_t recordCount_ = 0;
 };
 
 void TlsState::writeAll(Bytes from, std::error_code& error) {

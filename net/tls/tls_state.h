@@ -2,7 +2,6 @@
 // at a time and one writes to it; who does either also carries what the engine has for the peer.
 #pragma once
 
-#include <cerrno>
 #include <memory>
 #include <string>
 #include <system_error>
@@ -10,13 +9,11 @@
 
 #include "engine.h"
 #include "plait/detail/occupancy.h"
+#include "plait/detail/stream_error.h"
 #include "plait/mutex.h"
 #include "plait/tls.h"
 
 namespace plait::net::detail {
-
-// Of a call on a stream that is closed.
-inline std::error_code closedError() noexcept { return {EBADF, std::system_category()}; }
 
 class TlsState final {
  public:

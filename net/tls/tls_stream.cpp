@@ -6,6 +6,7 @@
 
 namespace plait::net {
 
+using detail::closedError;
 using detail::TlsState;
 
 TlsStream::TlsStream() noexcept = default;
@@ -14,12 +15,6 @@ TlsStream::TlsStream(std::unique_ptr<Stream> below, const TlsContext& context, T
 TlsStream::TlsStream(TlsStream&&) noexcept = default;
 TlsStream& TlsStream::operator=(TlsStream&&) noexcept = default;
 TlsStream::~TlsStream() = default;
-
-namespace {
-
-std::error_code closedError() noexcept { return {EBADF, std::system_category()}; }
-
-}  // namespace
 
 void TlsStream::handshake() {
   std::error_code error = closedError();

@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 
 #include "http_date.h"
+#include "plait/http_response.h"
 
 namespace plait::http::detail {
 namespace {
@@ -13,6 +14,15 @@ namespace {
 using namespace std::chrono;
 
 const sys_seconds kTime = sys_days(year(1994) / 11 / 6) + 8h + 49min + 37s;
+
+TEST_CASE("equal contents have equal tags, and others have others [HTTP-44]") {
+  const std::string tag = etagOf("hello");
+
+  CHECK(etagOf("hello") == tag);
+  CHECK(tag == "\"LPJNul+wow4m6Dsqxbning==\"");
+  CHECK(etagOf("hellp") != tag);
+  CHECK(etagOf("") != tag);
+}
 
 TEST_CASE("a date is written in one form and read in three [HTTP-38]") {
   CHECK(formatDate(kTime) == "Sun, 06 Nov 1994 08:49:37 GMT");

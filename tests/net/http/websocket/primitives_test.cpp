@@ -4,7 +4,7 @@
 #include <string>
 
 #include "base64.h"
-#include "sha1.h"
+#include "plait/detail/digest.h"
 #include "utf8.h"
 #include "websocket_mask.h"
 #include "websocket_support.h"
@@ -15,7 +15,7 @@ namespace {
 std::string sha1Hex(std::string_view text) {
   static constexpr std::string_view kDigits = "0123456789abcdef";
   std::string hex;
-  for (const std::byte each : sha1(net::asBytes(text))) {
+  for (const std::byte each : net::detail::sha1(net::asBytes(text))) {
     hex += kDigits[std::to_integer<std::size_t>(each) >> 4];
     hex += kDigits[std::to_integer<std::size_t>(each) & 15];
   }
